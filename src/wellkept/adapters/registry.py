@@ -1,0 +1,29 @@
+"""Which adapter has which ability: dotted paths, imported on use."""
+
+from importlib import import_module
+from typing import Any
+
+from wellkept.adapters.base import Unsupported
+
+ABILITIES: dict[str, dict[str, str]] = {
+    "tryton": {
+        "inspect": "wellkept.adapters.tryton.inspect",
+        "control": "wellkept.adapters.tryton.control",
+        "storage": "wellkept.adapters.tryton.storage",
+        "figures": "wellkept.adapters.tryton.figures",
+        "neutralise": "wellkept.adapters.tryton.neutralise",
+        "probes": "wellkept.adapters.tryton.probes",
+    },
+}
+
+
+def has(adapter: str, ability: str) -> bool:
+    """Whether an adapter has an ability; pages and commands show only what is there."""
+    return ability in ABILITIES.get(adapter, {})
+
+
+def ability(adapter: str, name: str) -> Any:  # noqa: ANN401 - the caller names the Protocol it expects
+    """The module that fulfils an ability. Raises Unsupported when the adapter does not have it."""
+    if not has(adapter, name):
+        raise Unsupported(f"the adapter {adapter} cannot do this: it has no {name}")
+    return import_module(ABILITIES[adapter][name])
