@@ -133,10 +133,15 @@ class FileReference:
 
 @dataclass(frozen=True)
 class Storage:
-    """What belongs in a backup of the site besides its database."""
+    """What belongs in a backup of the site besides its database.
+
+    ``layout`` is what the adapter needs to know about the order inside the file folder (empty: its usual one). It is plain text, goes into
+    the backup's manifest and is passed back to ``references`` and to the figures.
+    """
 
     files: Path | None
     settings: Sequence[Path]
+    layout: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -182,27 +187,38 @@ class StorageAbility(Protocol):
 
     def storage(self, site: Site) -> Storage: ...
 
-    def references(self, connection: Connection, database: str) -> Iterator[FileReference]: ...
+    def references(self, connection: Connection, database: str, *, layout: Mapping[str, str] | None = None) -> Iterator[FileReference]: ...
 
     def newest_document(self, connection: Connection) -> str | None: ...
 
 
 class Figures(Protocol):
-    """Business figures, read in the snapshot of the connection that is passed in."""
+    """Business figures, read in the snapshot of the connection that is passed in; a role that may only SELECT is enough.
+
+    ``thorough`` reads every file to its end and checks its content, not only that it is there.
+    """
 
     NAMES: Sequence[str]
 
-    def read(self, connection: Connection, files: Path | None, database: str) -> Sequence[Figure]: ...
+    def read(
+        self, connection: Connection, files: Path | None, database: str, *, layout: Mapping[str, str] | None = None, thorough: bool = False
+    ) -> Sequence[Figure]: ...
 
 
 class Neutralise(Protocol):
-    """Make a restored copy harmless, and prove it."""
+    """Make a restored copy harmless, and prove it.
+
+    The order: ``configure_copy`` writes the copy's own settings and returns the site with a new login, ``neutralise`` works on its database,
+    ``prove`` reads back. ``CHANGES`` names the figures that neutralising changes on purpose.
+    """
+
+    CHANGES: Sequence[str]
+
+    def configure_copy(self, site: Site, *, original: str, sink_smtp: str) -> Site: ...
 
     def neutralise(self, site: Site) -> Mapping[str, int]: ...
 
-    def prove(self, site: Site) -> Sequence[Proof]: ...
-
-    def configure_copy(self, site: Site, *, original: str, sink_smtp: str) -> Site: ...
+    def prove(self, site: Site, *, old: Sequence[Login] = ()) -> Sequence[Proof]: ...
 
 
 class Probes(Protocol):

@@ -1,0 +1,122 @@
+"""What belongs in a backup of a Tryton: its file store and its settings.
+
+Tryton keeps the content of a binary field either in the table or, when the field has a companion column for a file id, in the file store:
+``<path>/<prefix>/<id[0:2]>/<id[2:4]>/<id>``, where the id is the MD5 of the content (with ``-1`` and so on for a collision) and the prefix is the
+name of the database unless the configuration names one.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from psycopg import sql
+
+from wellkept.adapters.base import Connection, FileReference, Invalid, Site, Storage
+from wellkept.adapters.tryton import config, schema
+
+FILE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
+NAME_COLUMNS = ("name", "number", "resource")
+BATCH = 10_000
+BLOCK = 1 << 20
+
+
+def storage(site: Site) -> Storage:
+    """The file folder, the settings files and the layout of the file store. Reads the site's configuration when it has one."""
+    if site.config is None:
+        return Storage(site.files, ())
+    parser = config.load(site.config)
+    named = [parser.get("password", "passlib", fallback=""), parser.get("logging", "config", fallback="")]
+    settings = [site.config, *(Path(name) for name in named if name and Path(name).is_file())]
+    custom = parser.get("database", "class", fallback="")
+    if custom:
+        raise Invalid(f"the files are kept by {custom}, not in a folder: they need a backup of their own")
+    return Storage(site.files or folder(parser), settings, config.layout(parser))
+
+
+def folder(parser: "config.configparser.ConfigParser") -> Path | None:
+    """The file store's folder as the configuration names it; None when it leaves it to the home of the user who runs Tryton."""
+    named = parser.get("database", "path", fallback="")
+    return Path(named) if named else None
+
+
+def file_columns(connection: Connection) -> list[tuple[str, str]]:
+    """Every (table, column) that holds ids of the file store: text columns that stand next to a binary column and are named after it."""
+    tables = schema.tables(connection)
+    found = []
+    for table, columns in sorted(tables.items()):
+        for name, kind in sorted(columns.items()):
+            if kind != "bytea":
+                continue
+            companions = [c for c in (f"{name}_id", "file_id") if columns.get(c, "").startswith("character varying")]
+            found += [(table, companion) for companion in companions]
+    return sorted(set(found))
+
+
+def references(connection: Connection, database: str, *, layout: Mapping[str, str] | None = None) -> Iterator[FileReference]:
+    """Every file that a row of the database needs, one reference per row, read in batches through the connection's transaction."""
+    tables = schema.tables(connection)
+    for table, column in file_columns(connection):
+        prefix = (layout or {}).get(table, database)
+        label = next((c for c in NAME_COLUMNS if c in tables[table]), "id")
+        query = sql.SQL("SELECT id, {label}::text, {column} FROM {table} WHERE {column} > '' AND id > %s ORDER BY id LIMIT %s").format(
+            label=sql.Identifier(label), column=sql.Identifier(column), table=sql.Identifier(table)
+        )
+        last = -1
+        while rows := connection.execute(query, [last, BATCH]).fetchall():
+            last = rows[-1][0]
+            for number, name, file_id in rows:
+                yield FileReference(path_of(file_id, prefix), f"{spoken(table)} {number} {name or ''}".strip())
+
+
+def path_of(file_id: str, prefix: str) -> str:
+    """Where the file store keeps a file, relative to its folder. Raises Invalid for an id or a prefix that would leave the folder."""
+    path = PurePosixPath(prefix, file_id[0:2], file_id[2:4], file_id)
+    if path.is_absolute() or ".." in path.parts or "/" in file_id or not file_id:
+        raise Invalid(f"the file id {file_id!r} does not name a file of the store")
+    return str(path)
+
+
+def trouble(files: Path, reference: FileReference, *, thorough: bool) -> str | None:
+    """What is wrong with a referenced file ("missing", "unreadable", "content differs"), or None.
+
+    The content is read only when ``thorough``: a file's name is the hash of its content.
+    """
+    path = files / reference.path
+    try:
+        if not path.is_file():
+            return "missing"
+        if not thorough or not FILE_ID.fullmatch(path.name):
+            return None
+        return None if _md5(path) == path.name.split("-")[0] else "content differs"
+    except PermissionError:
+        return "unreadable"
+
+
+def newest_document(connection: Connection) -> str | None:
+    """When the newest business document was made or changed, as an ISO time in UTC; None in an ERP without documents.
+
+    Business documents are the tables with a state outside of Tryton's own administration.
+    """
+    tables = {name: columns for name, columns in schema.documents(connection).items() if {"create_date", "write_date"} <= columns.keys()}
+    if not tables:
+        return None
+    parts = [
+        sql.SQL("SELECT greatest(max(create_date), max(write_date)) AS at FROM {}").format(sql.Identifier(name)) for name in sorted(tables)
+    ]
+    query = sql.SQL("SELECT to_char(max(at), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM ({}) AS times").format(sql.SQL(" UNION ALL ").join(parts))
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def spoken(table: str) -> str:
+    """A table in words: ir_attachment → attachment."""
+    return table.removeprefix("ir_").replace("_", " ")
+
+
+def _md5(path: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
