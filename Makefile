@@ -1,0 +1,25 @@
+# The two commands: make demo, make test.
+.PHONY: demo test check bench run
+MAKEFLAGS += --no-print-directory
+
+demo:            ## the main job on an ERP that comes along: adopt, back up, prove by restore, record (ARGS="--no-serve --json")
+	@scripts/bootstrap
+	@.venv/bin/wellkept demo $(ARGS)
+
+test:            ## everything CI runs: check, then all tests
+	@scripts/bootstrap --test
+	@scripts/check
+	@.venv/bin/python -m pytest $(ARGS)
+
+check:           ## style, types, layers, migrations, translations
+	@scripts/bootstrap --test
+	@scripts/check
+
+bench:           ## measure, write bench.json and docs/reference/performance.md
+	@scripts/bootstrap --test
+	@.venv/bin/python -m bench $(ARGS)
+
+run:             ## start web, worker and watchdog on this machine
+	@scripts/bootstrap
+	@.venv/bin/wellkept init --quiet
+	@.venv/bin/wellkept up $(ARGS)
