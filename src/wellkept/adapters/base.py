@@ -38,7 +38,7 @@ class Refused(AdapterError):
 
 
 class Unsupported(AdapterError):
-    """This version of the ERP or this adapter cannot do it."""
+    """The adapter, or this version of the ERP, cannot do it."""
 
 
 class Invalid(AdapterError):

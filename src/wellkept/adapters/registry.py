@@ -22,7 +22,7 @@ def has(adapter: str, ability: str) -> bool:
     return ability in ABILITIES.get(adapter, {})
 
 
-def ability(adapter: str, name: str) -> Any:  # noqa: ANN401 - the caller names the Protocol it expects
+def ability(adapter: str, name: str) -> Any:
     """The module that fulfils an ability. Raises Unsupported when the adapter does not have it."""
     if not has(adapter, name):
         raise Unsupported(f"the adapter {adapter} cannot do this: it has no {name}")

@@ -77,7 +77,8 @@ def to_json(figures: Sequence[Figure]) -> list[dict[str, object]]:
 
 def from_json(data: object) -> list[Figure]:
     """The figures of ``to_json``. Titles, labels and the rule may be missing and unknown fields are passed over, so that a reading of an older
-    or a newer version can be compared. Raises ValueError when a name or the values are missing or of another shape."""
+    or a newer version can be compared. Raises ValueError when a name or the values are missing or of another shape.
+    """
     if not isinstance(data, Sequence) or isinstance(data, str | bytes):
         raise ValueError("a reading is a list of figures")  # noqa: TRY004 - the caller decides on bad data, not on types
     return [_figure(entry) for entry in data]

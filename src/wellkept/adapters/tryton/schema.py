@@ -1,8 +1,11 @@
 """What tables a Tryton database has: read from PostgreSQL's catalogue, so that only what is activated is asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from wellkept.adapters.base import Connection
+from psycopg import errors
+
+from wellkept.adapters.base import Connection, Refused
 
 OWN_TABLES = ("ir_", "res_")
 COLUMNS = """
@@ -13,6 +16,15 @@ COLUMNS = """
 """
 
 Tables = dict[str, dict[str, str]]
+
+
+def rows(connection: Connection, query: Any, parameters: Sequence[object] | None = None) -> Iterable[tuple[Any, ...]]:
+    """The rows of a query. Raises Refused, with the statement that would allow it, when the role may not read a table."""
+    try:
+        return connection.execute(query, parameters).fetchall()
+    except errors.InsufficientPrivilege as error:
+        allow = f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{connection.info.user}"'
+        raise Refused(f"{str(error).splitlines()[0]}; allow it with: {allow}; {allow.replace('TABLES', 'SEQUENCES')}") from error
 
 
 def tables(connection: Connection) -> Tables:
@@ -31,9 +43,7 @@ def documents(connection: Connection) -> Tables:
 def with_column(found: Tables, column: str) -> Tables:
     """The business tables (not Tryton's own administration, not histories) that have a column."""
     return {
-        name: columns
-        for name, columns in found.items()
-        if column in columns and not name.startswith(OWN_TABLES) and not name.endswith("__history")
+        name: columns for name, columns in found.items() if column in columns and not name.startswith(OWN_TABLES) and not name.endswith("__history")
     }
 
 

@@ -55,18 +55,24 @@ def file_columns(connection: Connection) -> list[tuple[str, str]]:
 
 def references(connection: Connection, database: str, *, layout: Mapping[str, str] | None = None) -> Iterator[FileReference]:
     """Every file that a row of the database needs, one reference per row, read in batches through the connection's transaction."""
+    return (reference for _, reference in references_by_table(connection, database, layout or {}))
+
+
+def references_by_table(connection: Connection, database: str, layout: Mapping[str, str]) -> Iterator[tuple[str, FileReference]]:
+    """The references, each with the table that needs it."""
     tables = schema.tables(connection)
     for table, column in file_columns(connection):
-        prefix = (layout or {}).get(table, database)
+        prefix = layout.get(table, database)
         label = next((c for c in NAME_COLUMNS if c in tables[table]), "id")
-        query = sql.SQL("SELECT id, {label}::text, {column} FROM {table} WHERE {column} > '' AND id > %s ORDER BY id LIMIT %s").format(
+        query = sql.SQL("SELECT id, {label}::text AS label, {column} FROM {table} WHERE {column} > '' AND id > %s ORDER BY id LIMIT %s").format(
             label=sql.Identifier(label), column=sql.Identifier(column), table=sql.Identifier(table)
         )
         last = -1
-        while rows := connection.execute(query, [last, BATCH]).fetchall():
+        while rows := list(schema.rows(connection, query, [last, BATCH])):
             last = rows[-1][0]
             for number, name, file_id in rows:
-                yield FileReference(path_of(file_id, prefix), f"{spoken(table)} {number} {name or ''}".strip())
+                words = [spoken(table), str(number), *([name] if name and label != "id" else [])]
+                yield table, FileReference(path_of(file_id, prefix), " ".join(words))
 
 
 def path_of(file_id: str, prefix: str) -> str:
@@ -101,12 +107,10 @@ def newest_document(connection: Connection) -> str | None:
     tables = {name: columns for name, columns in schema.documents(connection).items() if {"create_date", "write_date"} <= columns.keys()}
     if not tables:
         return None
-    parts = [
-        sql.SQL("SELECT greatest(max(create_date), max(write_date)) AS at FROM {}").format(sql.Identifier(name)) for name in sorted(tables)
-    ]
-    query = sql.SQL("SELECT to_char(max(at), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM ({}) AS times").format(sql.SQL(" UNION ALL ").join(parts))
-    row = connection.execute(query).fetchone()
-    return row[0] if row else None
+    parts = [sql.SQL("SELECT greatest(max(create_date), max(write_date)) AS at FROM {}").format(sql.Identifier(name)) for name in sorted(tables)]
+    query = sql.SQL('SELECT to_char(max(at), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\') FROM ({}) AS times').format(sql.SQL(" UNION ALL ").join(parts))
+    ((newest,),) = schema.rows(connection, query)
+    return str(newest) if newest is not None else None
 
 
 def spoken(table: str) -> str:
