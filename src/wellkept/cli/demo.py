@@ -1,0 +1,85 @@
+"""``wellkept demo``."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wellkept import demo as demos
+from wellkept import home as homes
+from wellkept import platform
+from wellkept.cli import output
+from wellkept.tools import postgres
+
+
+def demo(
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Keep the pages up afterwards until Ctrl-C.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")] = False,
+    folder: Annotated[Path | None, typer.Option("--home", help="The folder for everything the demo makes.")] = None,
+    size: Annotated[str, typer.Option(help="How much the company has done: small, medium or large.")] = "small",
+    remove: Annotated[bool, typer.Option("--reset", help="Remove exactly what the demo made, and end.")] = False,
+) -> None:
+    """Show the main job on a real ERP that comes along: adopt, back up, prove by restore, record."""
+    os.environ["WELLKEPT_HOME"] = str((folder or demos.default_home()).absolute())
+    home = homes.current()
+    try:
+        if remove:
+            _reset(home)
+        else:
+            _demo(home, serve=serve, as_json=as_json, size=size)
+    except (demos.DemoError, platform.PlatformError, homes.HomeError, postgres.PostgresError) as error:
+        output.fail(output.FAILED, str(error))
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def _reset(home: homes.Home) -> None:
+    left = demos.reset(home)
+    _say(f"removed what the demo made in {home.path}" + (f"; left because the demo did not make it: {', '.join(left)}" if left else ""))
+
+
+def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
+    shown = demos.Demo(home, _say)
+    password = demos.new_password()
+    with shown.phase("start"):
+        demos.mark(home)
+        demos.prepare(shown, password)
+        supervisor = platform.Supervisor(home, port=postgres.free_port(), say=_say)
+        config = home.config()
+        home.write_config({**config, "web_port": supervisor.port})
+        supervisor.start()
+    _say(f"the pages are up: http://127.0.0.1:{supervisor.port}  sign in as {demos.EMAIL} with the password {password} (shown once)")
+    try:
+        with platform.stop_signals(_interrupt):
+            watcher = demos.watch_in_background(supervisor)
+            report = demos.run(shown, size=size)
+            for name, seconds in shown.phases.items():
+                _say(f"{name}: {seconds:.1f} s")
+            _print(report, as_json=as_json)
+            if serve:
+                _say(f"still serving http://127.0.0.1:{supervisor.port} until Ctrl-C")
+                watcher.join()
+    except KeyboardInterrupt:
+        _say("stopping")
+    finally:
+        supervisor.stop()
+    if not serve and not report["ok"]:
+        raise typer.Exit(output.FAILED)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _print(report: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False), flush=True)
+        return
+    for key, value in report.items():
+        print(f"{key}: {value}", flush=True)

@@ -1,0 +1,226 @@
+"""The main job, shown on an ERP that comes along: provision it, adopt it, back it up, prove the backup by restoring it, record all of it.
+
+Everything lives in one home folder of the demo's own, marked with ``demo.json``, so that ``reset`` can remove exactly what was made.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wellkept import home as homes
+from wellkept import platform
+from wellkept.home import Home
+from wellkept.tools import command, postgres
+
+MARK = "demo.json"
+SYSTEM = "erp1"
+ORGANISATION = "demo"
+REPOSITORY = "local"
+EMAIL = "admin@demo.example"
+SEED = 20260101
+KNOWN = {MARK, "config.json", "secret.key", "checkpoint.key", "checkpoints.jsonl", "postgres", "run", "logs", "scratch", "systems", "repository", "static"}
+
+
+class DemoError(Exception):
+    """The demo cannot run here or did not prove what it should; the text says why and what to do."""
+
+
+@dataclass
+class Demo:
+    """A running demo: where it is, what it says, and what it measured (seconds by phase)."""
+
+    home: Home
+    say: Callable[[str], None]
+    phases: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase by the monotonic clock."""
+        started = time.monotonic()
+        yield
+        self.phases[name] = round(time.monotonic() - started, 2)
+
+
+def default_home() -> Path:
+    """The demo's own folder, beside the home of a real installation."""
+    if os.environ.get("WELLKEPT_HOME"):
+        return homes.current().path
+    real = homes.current().path
+    return real.with_name(real.name + "-demo")
+
+
+def mark(home: Home) -> bool:
+    """Take a new or empty folder for the demo; True when this made it. Raises DemoError when the folder belongs to something else."""
+    if (home.path / MARK).exists():
+        return False
+    if home.path.exists() and any(home.path.iterdir()):
+        raise DemoError(f"{home.path} is not empty and was not made by the demo; choose another folder with --home")
+    try:
+        home.path.mkdir(parents=True, exist_ok=True, mode=0o755)
+    except PermissionError as error:
+        raise DemoError(f"{home.path} cannot be made; choose another folder with --home") from error
+    (home.path / MARK).write_text(json.dumps({"made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}) + "\n")
+    return True
+
+
+def reset(home: Home) -> list[str]:
+    """Stop and remove what the demo made in this folder; returns what was left because the demo did not make it.
+
+    Raises DemoError when the folder was not made by the demo.
+    """
+    if not (home.path / MARK).exists():
+        raise DemoError(f"{home.path} was not made by the demo (no {MARK} in it): nothing was removed")
+    _stop_leftovers(home)
+    left = sorted(entry.name for entry in home.path.iterdir() if entry.name not in KNOWN)
+    for name in sorted(KNOWN - {MARK}):
+        path = home.path / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    (home.path / MARK).unlink()
+    if not left:
+        home.path.rmdir()
+    return left
+
+
+def _stop_leftovers(home: Home) -> None:
+    """End the processes of a demo that was killed: those whose command line or environment names this home, then its clusters."""
+    for group in sorted(_groups_of(home)):
+        command.stop(group, grace=5.0)
+    for pid_file in [*home.path.glob("systems/*/**/postmaster.pid"), *home.path.glob("scratch/**/postmaster.pid"), *home.path.glob("postgres/**/postmaster.pid")]:
+        data = pid_file.parent
+        postgres.stop(postgres.Cluster(data, home.run, 0, postgres.service_user()), "immediate")
+
+
+def _groups_of(home: Home) -> set[int]:
+    wanted = f"WELLKEPT_HOME={home.path}".encode()
+    inside = f"{home.path}{os.sep}".encode()
+    ours = os.getpgrp()
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes().split(b"\0")
+            arguments = (process / "cmdline").read_bytes()
+            group = os.getpgid(int(process.name))
+        except (OSError, ValueError):
+            continue
+        if group != ours and (wanted in environment or (inside in arguments and b"postgres" not in arguments)):
+            found.add(group)
+    return found
+
+
+def prepare(demo: Demo, password: str) -> None:
+    """The platform, an organisation and its administrator; what is there from an earlier start is reused."""
+    homes.prepare(demo.home)
+    platform.initialise(demo.home)
+    from wellkept.estate.models import Membership, Organisation, Person, Role
+    from wellkept.operations import records
+    from wellkept.lib.text import message
+
+    organisation, made = Organisation.objects.get_or_create(slug=ORGANISATION, defaults={"name": "Demo company"})
+    person = Person.objects.filter(email=EMAIL).first() or Person.objects.create_user(EMAIL, name="Administrator")
+    person.set_password(password)
+    person.save()
+    Membership.objects.get_or_create(person=person, organisation=organisation, system=None, defaults={"role": Role.ADMINISTRATOR})
+    if made:
+        records.append(organisation, "demo.started", message("The demo was set up"), actor="demo")
+
+
+def run(demo: Demo, *, size: str) -> dict[str, Any]:
+    """Provision (once), back up, drill, verify the record; returns the report. Raises DemoError when a run does not succeed."""
+    from wellkept.estate.models import Organisation, System
+
+    organisation = Organisation.objects.get(slug=ORGANISATION)
+    system = System.objects.filter(organisation=organisation, name=SYSTEM).first()
+    with demo.phase("provision"):
+        if system is None:
+            _run(demo, "estate.provision", organisation, arguments={"name": SYSTEM, "size": size, "seed": SEED})
+            system = System.objects.get(organisation=organisation, name=SYSTEM)
+        else:
+            demo.say(f"the system {SYSTEM} is there already: reused")
+    repository = _repository(demo, organisation)
+    environment = system.environments.get(kind="production")
+    with demo.phase("backup"):
+        taken = _run(demo, "backups.take", organisation, system, environment, {"repository_id": repository.pk})
+    with demo.phase("drill"):
+        drilled = _run(demo, "backups.drill", organisation, system, environment, {"backup_id": taken.result["backup_id"]})
+    return report(demo, organisation, environment, taken, drilled)
+
+
+def _repository(demo: Demo, organisation: Any) -> Any:
+    from wellkept.backups import repositories
+    from wellkept.backups.models import Repository
+
+    known = Repository.objects.filter(organisation=organisation, name=REPOSITORY).first()
+    return known or repositories.create(organisation, REPOSITORY, str(demo.home.path / "repository"), actor="demo")
+
+
+def _run(demo: Demo, operation: str, organisation: Any, system: Any = None, environment: Any = None, arguments: dict[str, Any] | None = None) -> Any:
+    """Submit an operation, say each step as it comes, and wait for its end."""
+    from wellkept.lib.text import say
+    from wellkept.operations import runtime
+    from wellkept.operations.models import RunState
+
+    run = runtime.submit(operation, organisation=organisation, system=system, environment=environment, arguments=arguments or {})
+    said: set[str] = set()
+
+    def on_change(changed: Any) -> None:
+        for step in changed.steps.all():
+            if step.title not in said:
+                said.add(step.title)
+                demo.say(f"{operation}: {step.title}")
+
+    ended = runtime.wait(run.pk, on_change=on_change, timeout=1800)
+    demo.say(f"{operation}: {say(ended.outcome)}")
+    if ended.state != RunState.SUCCEEDED:
+        raise DemoError(f"{operation} ended as {ended.state}: {say(ended.outcome)}")
+    return ended
+
+
+def report(demo: Demo, organisation: Any, environment: Any, taken: Any, drilled: Any) -> dict[str, Any]:
+    """What was proven and measured, from the rows that the runs wrote."""
+    from wellkept.backups.models import Backup, Drill
+    from wellkept.operations import records
+
+    backup = Backup.objects.get(pk=taken.result["backup_id"])
+    drill = Drill.objects.get(pk=drilled.result["drill_id"])
+    with demo.phase("record"):
+        verification = records.verify(organisation)
+    environment.refresh_from_db()
+    return {
+        "ok": bool(drill.state == "proven" and drill.figures_equal and drill.neutral_proven and drill.escrow_key_used and verification.ok),
+        "system": SYSTEM,
+        "version": environment.version,
+        "backup": {"bytes": backup.bytes, "stored_bytes": backup.stored_bytes, "files": backup.files, "seconds": backup.seconds},
+        "drill": {
+            "rto_seconds": drill.rto_seconds,
+            "rpo_seconds": drill.rpo_seconds,
+            "figures": drill.figures,
+            "figures_equal": drill.figures_equal,
+            "neutral_proven": drill.neutral_proven,
+            "escrow_key_used": drill.escrow_key_used,
+        },
+        "record": {"entries": verification.entries, "verified": verification.ok},
+        "phases": demo.phases,
+    }
+
+
+def new_password() -> str:
+    """A password of 20 characters that can be typed."""
+    return secrets.token_urlsafe(15)
+
+
+def watch_in_background(supervisor: platform.Supervisor) -> threading.Thread:
+    """Keep the children alive while the main thread does the main job."""
+    thread = threading.Thread(target=supervisor.watch, name="supervisor", daemon=True)
+    thread.start()
+    return thread
