@@ -162,6 +162,7 @@ class Record(models.Model):
     kind = models.CharField(max_length=60)
     maintenance_type = models.CharField(max_length=20, choices=MaintenanceType, blank=True)
     system = models.ForeignKey(System, on_delete=models.PROTECT, null=True, blank=True, related_name="records")
+    system_name = models.CharField(max_length=60, blank=True)
     run_id = models.UUIDField(null=True, blank=True)
     actor = models.CharField(max_length=254)
     summary = models.JSONField()
