@@ -38,7 +38,10 @@ def test_members_see_their_own_organisation_only(viewer: Person, outsider: Perso
 def test_a_member_of_one_system_sees_only_what_belongs_to_it(organisation: Organisation, system: System) -> None:
     other = people.make_system(organisation, "erp2")
     person = people.make_member(organisation, Role.OPERATOR, "one@riverside.example", system)
-    runs = {kept: Run.objects.create(organisation=organisation, system=kept, operation="x", maintenance_type="preventive") for kept in (system, other, None)}
+    runs = {
+        kept: Run.objects.create(organisation=organisation, system=kept, operation="x", maintenance_type="preventive")
+        for kept in (system, other, None)
+    }
     assert list(access.visible_to(person, System)) == [system]
     assert list(access.visible_to(person, Run)) == [runs[system]]
     assert list(access.visible_to(person, Organisation)) == [organisation]

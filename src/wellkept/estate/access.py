@@ -177,7 +177,7 @@ def _rank(role: str) -> int:
     return ORDER.index(Role(role))
 
 
-def _follow(thing: Model, lookup: str) -> Any:  # noqa: ANN401 - whatever the lookup leads to
+def _follow(thing: Model, lookup: str) -> Any:
     if lookup == "pk":
         return thing
     for name in lookup.split("__"):

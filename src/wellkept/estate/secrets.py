@@ -8,7 +8,9 @@ from wellkept.lib import crypt
 
 def store(organisation: Organisation, name: str, text: str) -> Secret:
     """Keep a secret under a name of the organisation; an older value of that name is replaced."""
-    secret, _made = Secret.objects.update_or_create(organisation=organisation, name=name, defaults={"ciphertext": crypt.encrypt(text, settings.MASTER_KEYS)})
+    secret, _made = Secret.objects.update_or_create(
+        organisation=organisation, name=name, defaults={"ciphertext": crypt.encrypt(text, settings.MASTER_KEYS)}
+    )
     return secret
 
 
