@@ -47,6 +47,7 @@ def sweep() -> None:
                 remove_home(homes.Home(mark.parent))
 
 
+_home: homes.Home | None = None
 if "WELLKEPT_TEST_HOME" not in os.environ:
     sweep()
     _home = make_home()
@@ -55,5 +56,7 @@ os.environ["WELLKEPT_HOME"] = os.environ["WELLKEPT_TEST_HOME"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:  # noqa: ARG001
-    """End the cluster with the test run."""
-    remove_home(homes.Home(Path(os.environ["WELLKEPT_TEST_HOME"])))
+    """End the cluster with the test run that made it (parallel workers share it)."""
+    if _home is None:
+        return
+    remove_home(_home)
