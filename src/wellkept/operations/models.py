@@ -70,6 +70,7 @@ class Run(models.Model):
     error = models.TextField(blank=True)
     requested_by = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    enqueued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
@@ -126,11 +127,16 @@ class Lease(models.Model):
 
 
 class Worker(models.Model):
-    """A worker process and its last sign of life."""
+    """A worker process and its last sign of life.
+
+    ``machine`` tells whose pids those are (boot and process namespace); ``pid_started`` tells a process from a later one with the same pid.
+    """
 
     name = models.CharField(max_length=100, unique=True)
     host = models.CharField(max_length=200)
+    machine = models.CharField(max_length=100, blank=True)
     pid = models.PositiveIntegerField()
+    pid_started = models.PositiveBigIntegerField(default=0)
     version = models.CharField(max_length=40)
     started_at = models.DateTimeField(default=timezone.now)
     beat_at = models.DateTimeField(default=timezone.now)
