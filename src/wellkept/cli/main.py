@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from wellkept.cli import exit_codes, output
+from wellkept.cli.exit_codes import ExitCode
 
 NOUNS: dict[str, str] = {
     "system": "wellkept.cli.system",
@@ -32,7 +33,7 @@ TOP_LEVEL: dict[str, str] = {
     "web": "wellkept.cli.platform:web",
     "worker": "wellkept.cli.platform:worker",
     "status": "wellkept.cli.platform:status",
-    "doctor": "wellkept.cli.doctor:doctor",
+    "doctor": "wellkept.cli.platform:doctor",
     "demo": "wellkept.cli.demo:demo",
 }
 """Commands that work without a home: they set Django up themselves, with ``prepare_django``, once there is one."""
@@ -128,12 +129,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     try:
         code = get_command(app)(given, prog_name="wellkept", standalone_mode=True)
     except KeyboardInterrupt:
-        output.say_error(exit_codes.INTERRUPTED, "interrupted")
-        sys.exit(exit_codes.INTERRUPTED.code)
+        output.say_error(ExitCode.INTERRUPTED, "interrupted")
+        sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         known = exit_codes.of(error)
         if known is None:
             raise
         output.say_error(known, output.sentence(error))
-        sys.exit(known.code)
+        sys.exit(known)
     sys.exit(code)

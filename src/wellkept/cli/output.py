@@ -26,6 +26,7 @@ Rows = Sequence[Mapping[str, Any]]
 POLL_SECONDS = 0.5
 
 json_wanted = False
+FAILED = ExitCode.FAILED
 
 
 def emit(data: Any, *, as_json: bool, table: Sequence[str] | None = None, empty: str = "Nothing yet.") -> None:
@@ -55,13 +56,13 @@ def note(text: str) -> None:
 def fail(code: ExitCode, message: str) -> NoReturn:
     """End the command with an error of the table."""
     say_error(code, message)
-    raise typer.Exit(code.code)
+    raise typer.Exit(code)
 
 
 def say_error(code: ExitCode, message: str) -> None:
     """Print an error in the shape that was asked for."""
     if json_wanted:
-        typer.echo(json.dumps({"error": {"code": code.code, "name": code.name, "message": message}}, ensure_ascii=False))
+        typer.echo(json.dumps({"error": {"code": int(code), "name": code.name.lower(), "message": message}}, ensure_ascii=False))
     else:
         typer.echo(f"wellkept: {plain(message)}", err=True)
 
@@ -85,9 +86,9 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if json_wanted or not sys.stdin.isatty():
-        fail(exit_codes.USAGE, f"{question} Give --yes to agree.")
+        fail(ExitCode.USAGE, f"{question} Give --yes to agree.")
     if not typer.confirm(question, err=True):
-        fail(exit_codes.USAGE, "nothing was done")
+        fail(ExitCode.USAGE, "nothing was done")
 
 
 def confirm_name(name: str, given: str | None, consequence: str) -> None:
@@ -95,7 +96,7 @@ def confirm_name(name: str, given: str | None, consequence: str) -> None:
     if given is None and not json_wanted and sys.stdin.isatty():
         given = typer.prompt(f"{consequence}\nType {name} to do it", err=True)
     if given != name:
-        fail(exit_codes.USAGE, f"nothing was done: to agree, give --confirm {name}")
+        fail(ExitCode.USAGE, f"nothing was done: to agree, give --confirm {name}")
 
 
 def follow(run: "Run") -> "Run":
@@ -126,7 +127,7 @@ def finish(run: "Run", *, as_json: bool, data: Mapping[str, Any] | None = None) 
         **(data if data is not None else run.result),
     }
     emit(result if as_json else f"{result['outcome'] or run.get_state_display()}  (run {run.pk})", as_json=as_json)
-    raise typer.Exit(exit_codes.BY_RUN_STATE.get(run.state, exit_codes.FAILED).code)
+    raise typer.Exit(exit_codes.BY_RUN_STATE.get(run.state, ExitCode.FAILED))
 
 
 @contextlib.contextmanager
@@ -137,9 +138,14 @@ def _bars() -> Iterator[Any]:
 
     console = Console(stderr=True, quiet=json_wanted)
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(),
-        console=console, disable=not console.is_terminal,
-    ) as progress:  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
         tasks: dict[str, Any] = {}
         printed: set[str] = set()
 

@@ -127,8 +127,9 @@ class Kind(models.TextChoices):
 class Environment(models.Model):
     """One running installation of a system.
 
-    ``settings`` is plain data without secrets: ``{"host", "port", "user", "database", "url", "login", "interpreter", "config", "files", "state",
-    "os_user"}``; the passwords are Secrets named ``environment/<id>/database`` and ``environment/<id>/login``. ``seen`` is the last discovery, as plain data.
+    ``settings`` is plain data without secrets: ``{"host", "port", "user", "database", "url", "login", "interpreter", "config", "files",
+    "state", "os_user"}``; the passwords are Secrets named ``environment/<id>/database`` and ``environment/<id>/login``. ``seen`` is the last
+    discovery, as plain data.
     """
 
     system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="environments")
