@@ -8,6 +8,7 @@ name of the database unless the configuration names one.
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
 from pathlib import Path, PurePosixPath
 
 from psycopg import sql
@@ -34,7 +35,7 @@ def storage(site: Site) -> Storage:
     return Storage(site.files or folder(parser), settings, config.layout(parser))
 
 
-def folder(parser: "config.configparser.ConfigParser") -> Path | None:
+def folder(parser: ConfigParser) -> Path | None:
     """The file store's folder as the configuration names it; None when it leaves it to the home of the user who runs Tryton."""
     named = parser.get("database", "path", fallback="")
     return Path(named) if named else None

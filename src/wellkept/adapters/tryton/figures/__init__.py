@@ -60,7 +60,7 @@ def read(
     folder was renamed). Raises Refused when the role may not read a table.
     """
     source = _source(connection, files, database, layout or {}, thorough=thorough)
-    found = []
+    found: list[Figure] = []
     for reader in READERS.values():
         found += reader(source)
     return found
@@ -71,5 +71,5 @@ def _source(connection: Connection, files: Path | None, database: str, layout: M
     bare = Source(connection, tables, {}, {}, files, database, layout, thorough)
     companies: dict[int, str] = {}
     if bare.has("company_company", "party_party"):
-        companies = dict(bare.rows("SELECT c.id, p.name FROM company_company c JOIN party_party p ON p.id = c.party"))  # type: ignore[arg-type]
+        companies = dict(bare.rows("SELECT c.id, p.name FROM company_company c JOIN party_party p ON p.id = c.party"))
     return Source(connection, tables, schema.titles(connection, tables), companies, files, database, layout, thorough)

@@ -48,7 +48,7 @@ def sequences(source: Source) -> Sequence[Figure]:
     for row in rows:
         name = f"ir_sequence_{row[0]}"
         parts.append(sql.SQL(query).format(id=sql.Literal(row[0]), name=sql.Identifier(name), literal=sql.Literal(name)))
-    following = dict(source.rows(sql.SQL(" UNION ALL ").join(parts)))  # type: ignore[arg-type]
+    following = dict(source.rows(sql.SQL(" UNION ALL ").join(parts)))
     table = Table("sequences", "Next numbers")
     for number, name, prefix, suffix, *_ in rows:
         table.put(f"sequence/{number}", f"next number of {name} {prefix}…{suffix}".strip(), exact(following[number]))
