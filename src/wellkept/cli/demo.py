@@ -12,7 +12,7 @@ import typer
 from wellkept import demo as demos
 from wellkept import home as homes
 from wellkept import platform
-from wellkept.cli import output
+from wellkept.cli.exit_codes import ExitCode
 from wellkept.tools import postgres
 
 
@@ -23,16 +23,13 @@ def demo(
     size: Annotated[str, typer.Option(help="How much the company has done: small, medium or large.")] = "small",
     remove: Annotated[bool, typer.Option("--reset", help="Remove exactly what the demo made, and end.")] = False,
 ) -> None:
-    """Show the main job on a real ERP that comes along: adopt, back up, prove by restore, record."""
+    """Make a real ERP, adopt it, back it up, prove the backup by restoring it, and record all of it."""
     os.environ["WELLKEPT_HOME"] = str((folder or demos.default_home()).absolute())
     home = homes.current()
-    try:
-        if remove:
-            _reset(home)
-        else:
-            _demo(home, serve=serve, as_json=as_json, size=size)
-    except (demos.DemoError, platform.PlatformError, homes.HomeError, postgres.PostgresError) as error:
-        output.fail(output.FAILED, str(error))
+    if remove:
+        _reset(home)
+    else:
+        _demo(home, serve=serve, as_json=as_json, size=size)
 
 
 def _say(text: str) -> None:
@@ -54,6 +51,7 @@ def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
         config = home.config()
         home.write_config({**config, "web_port": supervisor.port})
         supervisor.start()
+    report: dict[str, object] = {}
     _say(f"the pages are up: http://127.0.0.1:{supervisor.port}  sign in as {demos.EMAIL} with the password {password} (shown once)")
     try:
         with platform.stop_signals(_interrupt):
@@ -69,8 +67,8 @@ def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
         _say("stopping")
     finally:
         supervisor.stop()
-    if not serve and not report["ok"]:
-        raise typer.Exit(output.FAILED)
+    if not report.get("ok"):
+        raise typer.Exit(ExitCode.NOT_PROVEN)
 
 
 def _interrupt() -> None:

@@ -42,6 +42,8 @@ BY_RUN_STATE = {
 
 BY_ERROR = {
     "wellkept.home.HomeError": ExitCode.NOT_SET_UP,
+    "wellkept.platform.PlatformError": ExitCode.NOT_SET_UP,
+    "wellkept.demo.DemoError": ExitCode.FAILED,
     "wellkept.tools.postgres.PostgresError": ExitCode.NOT_SET_UP,
     "wellkept.tools.command.CommandMissing": ExitCode.NOT_SET_UP,
     "wellkept.lib.crypt.WrongKey": ExitCode.NOT_SET_UP,

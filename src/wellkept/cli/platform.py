@@ -8,20 +8,16 @@ import typer
 from wellkept import home as homes
 from wellkept import platform
 from wellkept.cli import output
-from wellkept.tools import postgres
+from wellkept.cli.exit_codes import ExitCode
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on; default: the one chosen at init.")]
 
 
-def init(quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all is well.")] = False, as_json: AsJson = False) -> None:
+def init(quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all is well.")] = False, as_json: output.Json = False) -> None:
     """Set up the home folder, its database and its tables; safe to repeat, also after an update."""
     home = homes.current()
-    try:
-        platform.initialise(home)
-    except (homes.HomeError, platform.PlatformError, postgres.PostgresError) as error:
-        output.fail(output.FAILED, str(error))
+    platform.initialise(home)
     if not quiet:
         output.emit({"home": str(home.path), "ready": True}, as_json=as_json)
 
@@ -30,10 +26,7 @@ def up(host: Host = "127.0.0.1", port: Port = None) -> None:
     """Run the pages, a worker and the watchdog on this machine until Ctrl-C."""
     home = _set_up_home()
     supervisor = platform.Supervisor(home, host, port or int(home.config()["web_port"]), say=_say)
-    try:
-        supervisor.start()
-    except (platform.PlatformError, postgres.PostgresError) as error:
-        output.fail(output.FAILED, str(error))
+    supervisor.start()
     _say(f"Wellkept is up: http://{host}:{supervisor.port} (Ctrl-C stops it)")
     try:
         with platform.stop_signals(supervisor.stopping.set):
@@ -69,30 +62,27 @@ def worker(name: Annotated[str | None, typer.Option(help="The worker's name; def
     runtime.serve(name)
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(as_json: output.Json = False) -> None:
     """Say what is missing on this machine and the command that mends it."""
     checks = platform.doctor(homes.current())
     rows = [{"check": c.name, "ok": c.ok, "needed": c.needed, "seen": c.seen, "remedy": "" if c.ok else c.remedy} for c in checks]
     output.emit(rows, as_json=as_json)
     if any(check.needed and not check.ok for check in checks):
-        raise typer.Exit(output.FAILED)
+        raise typer.Exit(ExitCode.NOT_SET_UP)
 
 
-def status(as_json: AsJson = False) -> None:
+def status(as_json: output.Json = False) -> None:
     """Say how this installation is: pages, database, workers, open runs."""
-    try:
-        answer = platform.status(homes.current())
-    except platform.PlatformError as error:
-        output.fail(output.FAILED, str(error))
+    answer = platform.status(homes.current())
     output.emit(answer, as_json=as_json)
     if not answer["database"] or not answer["workers"]:
-        raise typer.Exit(output.FAILED)
+        raise typer.Exit(ExitCode.NOT_SET_UP)
 
 
 def _set_up_home() -> homes.Home:
     home = homes.current()
     if not home.key_file.exists():
-        output.fail(output.FAILED, f"{home.path} is not set up; run: wellkept init")
+        output.fail(ExitCode.NOT_SET_UP, f"{home.path} is not set up; run: wellkept init")
     return home
 
 
