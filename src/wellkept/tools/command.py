@@ -191,12 +191,14 @@ def run(
     timeout: float | None = None,
     user: str | None = None,
     on_line: Callable[[str], None] | None = None,
+    keep: bool = True,
     accept: Sequence[int] = (0,),
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
     ``timeout`` is in seconds; ``user`` is used only when we are root; ``on_line`` gets each line of standard output while the program runs
-    (the lines are returned too). Raises the errors listed at the top of this module.
+    (the lines are returned too, unless ``keep`` is false: for output that may not fit into memory). Raises the errors listed at the top of
+    this module.
     """
     program = Path(str(args[0])).name
     check_stopped(program)
@@ -204,7 +206,7 @@ def run(
     dropped = dropping_to(user)
     process = _popen(args, env=env, cwd=cwd, user=dropped, dies_with_us=True, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
     with _registered(process.pid, program):
-        stdout, stderr, late = _communicate(process, stdin, timeout, on_line)
+        stdout, stderr, late = _communicate(process, stdin, timeout, on_line, keep=keep)
     seconds = time.monotonic() - started
     check_stopped(program)
     if late:
@@ -321,7 +323,7 @@ def _registered(group: int, program: str) -> Iterator[None]:
 
 
 def _communicate(
-    process: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None, on_line: Callable[[str], None] | None
+    process: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None, on_line: Callable[[str], None] | None, *, keep: bool
 ) -> tuple[str, str, bool]:
     """Read both pipes to their end while the timeout is watched; the third value says that the timeout struck."""
     struck = threading.Event()
@@ -337,13 +339,13 @@ def _communicate(
         if on_line is None:
             out, err = process.communicate(stdin)
             return out.decode(errors="replace"), err.decode(errors="replace"), struck.is_set()
-        return (*_stream(process, stdin, on_line), struck.is_set())
+        return (*_stream(process, stdin, on_line, keep=keep), struck.is_set())
     finally:
         if timer is not None:
             timer.cancel()
 
 
-def _stream(process: subprocess.Popen[bytes], stdin: bytes | None, on_line: Callable[[str], None]) -> tuple[str, str]:
+def _stream(process: subprocess.Popen[bytes], stdin: bytes | None, on_line: Callable[[str], None], *, keep: bool) -> tuple[str, str]:
     if process.stdout is None or process.stderr is None:
         raise ValueError("a streamed program needs both pipes")
     errors: deque[str] = deque(maxlen=TAIL_LINES)
@@ -357,7 +359,8 @@ def _stream(process: subprocess.Popen[bytes], stdin: bytes | None, on_line: Call
     lines = []
     for raw in process.stdout:
         line = raw.decode(errors="replace").rstrip("\n")
-        lines.append(line)
+        if keep:
+            lines.append(line)
         on_line(line)
     process.wait()
     reader.join()

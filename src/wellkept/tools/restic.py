@@ -1,0 +1,342 @@
+"""restic: encrypted, deduplicated repositories of snapshots. Written for 0.14, the version of Debian 12.
+
+The password, the location and access keys go in by the environment, never by arguments. A local cache is used only to write faster: what proves
+something is always read from the repository itself (``ls`` with a cache shows a snapshot whose packs are gone).
+
+Errors say what the caller has to decide::
+
+    ResticError
+    ├── NoRepository   nothing is there: mend the location, or create it
+    ├── WrongKey       the password does not open it: use the escrowed one
+    ├── Unreachable    the place does not answer: try again later
+    ├── Damaged        what is stored is not what was written: keep it, make a new backup elsewhere
+    ├── Full           no space is left where it writes
+    ├── Locked         another process holds the repository
+    └── Incomplete     some of the files could not be read while backing up
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wellkept.tools import command
+
+HOST = "wellkept"
+FRAMES_PER_SECOND = "2"
+SOME_UNREADABLE = 3
+LOCATION = re.compile(r"(s3|rest|sftp):.+")
+SSH_TARGET = re.compile(r"sftp:(//)?([A-Za-z0-9_][A-Za-z0-9_.-]*@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:\d+)?[:/].+")
+CREDENTIALS_IN_URL = re.compile(r"^(rest:https?://)([^/@]+)@(.+)$")
+
+
+class ResticError(Exception):
+    """restic could not do it."""
+
+
+class NoRepository(ResticError):
+    """There is no repository at the location."""
+
+
+class WrongKey(ResticError):
+    """The password does not open the repository."""
+
+
+class Unreachable(ResticError):
+    """The place of the repository does not answer."""
+
+
+class Damaged(ResticError):
+    """What is stored cannot be read back as it was written."""
+
+
+class Full(ResticError):
+    """No space is left."""
+
+
+class Locked(ResticError):
+    """Another process holds the repository."""
+
+
+class Incomplete(ResticError):
+    """Some files could not be read for the backup."""
+
+
+SIGNS: Sequence[tuple[str, type[ResticError]]] = (
+    (r"no space left on device|disk quota exceeded|not enough space", Full),
+    (r"wrong password or no key found", WrongKey),
+    (r"Is there a repository at the following location|config file does not exist|unable to open config file", NoRepository),
+    (r"repository is already locked|unable to create lock in backend: repository", Locked),
+    (r"connection refused|no such host|i/o timeout|network is unreachable|Permission denied \(|server misbehaving|connection reset|subprocess ssh", Unreachable),
+    (
+        r"ciphertext verification failed|unexpected EOF|unexpected file size|does not match|contains errors|config cannot be loaded|not found in index"
+        r"|invalid data|id .* not found|no such file or directory|There were \d+ errors",
+        Damaged,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where snapshots are and what opens them. ``credentials`` are environment variables for S3, or ``REST_USER`` and ``REST_PASSWORD``.
+
+    ``cache`` is a folder that speeds up writing.
+    """
+
+    location: str
+    password: str = field(repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cache: Path | None = None
+
+    def env(self) -> dict[str, str]:
+        """The variables that restic reads."""
+        others = {name: value for name, value in self.credentials.items() if name not in {"REST_USER", "REST_PASSWORD"}}
+        place = self.location
+        if "REST_PASSWORD" in self.credentials and place.startswith("rest:"):
+            scheme, rest = place.split("://", 1)
+            place = f"{scheme}://{self.credentials.get('REST_USER', '')}:{self.credentials['REST_PASSWORD']}@{rest}"
+        return {**others, "RESTIC_REPOSITORY": place, "RESTIC_PASSWORD": self.password, "RESTIC_PROGRESS_FPS": FRAMES_PER_SECOND}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a backup did: sizes in bytes, ``added`` is what the repository grew by before compression, ``seconds`` monotonic."""
+
+    snapshot: str
+    files: int
+    bytes: int
+    added: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot of the repository; ``time`` is ISO 8601."""
+
+    id: str
+    time: str
+    tags: Sequence[str]
+    paths: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A node of a snapshot; ``size`` in bytes is 0 for folders."""
+
+    path: str
+    kind: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a backup is: ``fraction`` of 1, bytes read so far and in total."""
+
+    fraction: float
+    bytes_done: int
+    bytes_total: int
+
+
+def parse_location(text: str) -> tuple[str, dict[str, str]]:
+    """A location as a person types it, split into the location without secrets and the credentials that stood in it.
+
+    Accepted are an absolute folder, ``sftp:``, ``s3:`` and ``rest:``. Raises ValueError for anything else: some kinds that restic knows start
+    programs of the caller's choice.
+    """
+    place = text.strip()
+    if place.startswith("/"):
+        return str(Path(place)), {}
+    if not LOCATION.fullmatch(place) or any(ord(letter) < 32 for letter in place):
+        raise ValueError("a repository is an absolute folder, or starts with sftp:, s3: or rest:")
+    if place.startswith("sftp:") and not SSH_TARGET.fullmatch(place):
+        raise ValueError("an sftp repository is written sftp:user@host:/folder or sftp://user@host:port//folder")
+    found = CREDENTIALS_IN_URL.match(place)
+    if found is None:
+        if "@" in place and not place.startswith("sftp:"):
+            raise ValueError("user and password do not belong in this address: give them as credentials")
+        return place, {}
+    user, _, password = found.group(2).partition(":")
+    return found.group(1) + found.group(3), {"REST_USER": user, "REST_PASSWORD": password}
+
+
+def is_folder(location: str) -> bool:
+    """Whether the repository is a folder of this machine."""
+    return location.startswith("/")
+
+
+def version() -> str:
+    """The installed version, "0.14.0". Raises command.CommandMissing when restic is not installed."""
+    words = command.run(["restic", "version"], timeout=30).stdout.split()
+    return words[1] if len(words) > 1 else ""
+
+
+def init(repository: Repository) -> str:
+    """Create the repository and return its id. Raises ResticError when one is there already."""
+    _run(repository, ["init"], cached=False, timeout=120)
+    return identity(repository)
+
+
+def identity(repository: Repository, *, timeout: float = 120) -> str:
+    """The repository's id; reading it proves that the place answers and the password is right."""
+    done = _run(repository, ["--no-lock", "cat", "config"], cached=False, timeout=timeout)
+    return str(json.loads(done.stdout)["id"])
+
+
+def backup(
+    repository: Repository,
+    paths: Sequence[str | Path],
+    *,
+    cwd: Path,
+    tags: Sequence[str],
+    parent: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    timeout: float | None = None,
+) -> Summary:
+    """Store the paths as one snapshot. Relative ones are taken from ``cwd`` and stand at the top of the snapshot, absolute ones keep their path.
+
+    Files that look the same as in ``parent`` are not read again. Raises Incomplete, naming one, when a file could not be read: the snapshot
+    exists then, but is not whole.
+    """
+    args: list[str | Path] = ["backup", "--json", "--host", HOST]
+    for tag in tags:
+        args += ["--tag", tag]
+    if parent is not None:
+        args += ["--parent", parent]
+    troubles: list[str] = []
+    summary: dict[str, object] = {}
+
+    def read(line: str) -> None:
+        message = _json(line)
+        kind = message.get("message_type")
+        if kind == "summary":
+            summary.update(message)
+        elif kind == "error":
+            troubles.append(f"{message.get('item', '')}: {message.get('error', '')}")
+        elif kind == "status" and on_progress is not None:
+            on_progress(_progress(message))
+
+    done = _run(repository, [*args, "--", *paths], cwd=cwd, on_line=read, timeout=timeout, accept=(0, SOME_UNREADABLE))
+    if done.returncode == SOME_UNREADABLE:
+        raise Incomplete(f"a file could not be read: {(troubles or done.stderr.strip().splitlines() or ['restic did not say which'])[0]}")
+    if not summary:
+        raise ResticError("restic ended without a summary")
+    numbers = {name: int(str(summary.get(key, 0))) for name, key in SUMMARY_FIELDS.items()}
+    return Summary(str(summary["snapshot_id"]), numbers["files"], numbers["bytes"], numbers["added"], done.seconds)
+
+
+SUMMARY_FIELDS = {"files": "total_files_processed", "bytes": "total_bytes_processed", "added": "data_added"}
+
+
+def snapshots(repository: Repository, *, tags: Sequence[str] = ()) -> list[Snapshot]:
+    """The snapshots that carry all of the tags, oldest first."""
+    chosen = ["--tag", ",".join(tags)] if tags else []
+    done = _run(repository, ["--no-lock", "snapshots", "--json", *chosen], cached=False, timeout=300)
+    rows = json.loads(done.stdout or "null") or []
+    found = [Snapshot(row["id"], row["time"], tuple(row.get("tags") or ()), tuple(row.get("paths") or ())) for row in rows]
+    return sorted(found, key=lambda snapshot: snapshot.time)
+
+
+def entries(repository: Repository, snapshot: str, each: Callable[[Entry], None], *, timeout: float | None = None) -> None:
+    """Call ``each`` with every node of a snapshot, read from the repository itself (its whole tree is decrypted and authenticated)."""
+
+    def read(line: str) -> None:
+        node = _json(line)
+        if node.get("struct_type") == "node":
+            each(Entry(str(node["path"]), str(node["type"]), int(str(node.get("size", 0)))))
+
+    _run(repository, ["--no-lock", "ls", "--json", snapshot], cached=False, on_line=read, keep=False, timeout=timeout)
+
+
+def read_text(repository: Repository, snapshot: str, path: str, *, timeout: float | None = None) -> str:
+    """The content of a text file of a snapshot."""
+    return _run(repository, ["--no-lock", "dump", snapshot, path], cached=False, timeout=timeout).stdout
+
+
+def restore(repository: Repository, snapshot: str, target: Path, *, include: Sequence[str] = (), timeout: float | None = None) -> None:
+    """Write a snapshot (or only what ``include`` names) under ``target`` and read every written file back. Raises Damaged when any differs."""
+    args: list[str | Path] = ["--no-lock", "restore", snapshot, "--target", target, "--verify"]
+    for pattern in include:
+        args += ["--include", pattern]
+    _run(repository, args, cached=False, timeout=timeout)
+
+
+def check(repository: Repository, *, read: str = "", timeout: float | None = None) -> None:
+    """Check the structure: every pack is there in its size, every tree can be read. ``read`` is "all", or a part such as "5%" or "1/10" whose
+    content is read too. Raises Damaged."""
+    extra = {"": [], "all": ["--read-data"]}.get(read, [f"--read-data-subset={read}"])
+    _run(repository, ["check", *extra], cached=False, timeout=timeout)
+
+
+def forget(repository: Repository, ids: Sequence[str]) -> None:
+    """Remove snapshots; their data stays until ``prune``. Ids that are gone already are fine."""
+    present = {snapshot.id for snapshot in snapshots(repository)}
+    left = [known for known in present if any(known.startswith(wanted) for wanted in ids if wanted)]
+    if left:
+        _run(repository, ["forget", *sorted(left)], timeout=600)
+
+
+def prune(repository: Repository, *, timeout: float | None = None) -> None:
+    """Remove data that no snapshot needs. Never call it for one system while another one's backup is being listed as new."""
+    _run(repository, ["prune"], timeout=timeout)
+
+
+def unlock(repository: Repository) -> None:
+    """Remove stale locks: of processes of this machine that are gone, or older than half an hour. Living ones stay."""
+    _run(repository, ["unlock"], timeout=120)
+
+
+def stored_bytes(repository: Repository, *, timeout: float = 600) -> int:
+    """What all snapshots together take in the repository, in bytes."""
+    done = _run(repository, ["--no-lock", "stats", "--json", "--mode", "raw-data"], timeout=timeout)
+    return int(json.loads(done.stdout)["total_size"])
+
+
+def _run(
+    repository: Repository,
+    args: Sequence[str | Path],
+    *,
+    cached: bool = True,
+    cwd: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
+    keep: bool = True,
+    timeout: float | None = None,
+    accept: Sequence[int] = (0,),
+) -> command.Completed:
+    cache: list[str | Path] = ["--cache-dir", repository.cache] if cached and repository.cache is not None else ["--no-cache"]
+    try:
+        return command.run(
+            ["restic", *cache, *args], env=repository.env(), cwd=cwd, on_line=on_line, keep=keep, timeout=timeout, accept=accept
+        )
+    except command.CommandFailed as error:
+        raise understand(error.stderr, repository) from error
+
+
+def understand(stderr: str, repository: Repository) -> ResticError:
+    """The error that restic's words mean, with its most telling line and without secrets."""
+    text = stderr
+    for secret in (repository.password, *repository.credentials.values()):
+        text = text.replace(secret, "…") if secret else text
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for sign, kind in SIGNS:
+        telling = [line for line in lines if re.search(sign, line)]
+        if telling:
+            first = next((line for line in telling if "retrying after" not in line), telling[-1])
+            return kind(first.removeprefix("Fatal: ").removeprefix("ignoring error for "))
+    return ResticError(lines[-1].removeprefix("Fatal: ") if lines else "restic failed and said nothing")
+
+
+def _json(line: str) -> dict[str, object]:
+    try:
+        read = json.loads(line)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _progress(message: Mapping[str, object]) -> Progress:
+    def number(name: str) -> float:
+        value = message.get(name, 0)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    return Progress(min(1.0, number("percent_done")), int(number("bytes_done")), int(number("total_bytes")))
