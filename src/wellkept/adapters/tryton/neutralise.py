@@ -50,7 +50,8 @@ def configure_copy(site: Site, *, original: str, sink_smtp: str) -> Site:
 
     ``site`` is the copy: its database, server, file folder and state folder; its ``config`` may be the restored configuration of the original,
     whose settings are kept as far as they hold no credential and no way out. ``original`` is the name of the database that was backed up;
-    ``sink_smtp`` a url (``smtp://127.0.0.1:2525``). Tasks are left to a worker, which a copy does not have. The file store keeps the original's folder name; the copy's name becomes a link to it.
+    ``sink_smtp`` a url (``smtp://127.0.0.1:2525``). Tasks are left to a worker, which a copy does not have. The file store keeps the
+    original's folder name; the copy's name becomes a link to it.
     Raises Invalid when something is missing or the copy has the name of the original.
     """
     if site.server is None or site.files is None or site.state is None:
@@ -216,7 +217,7 @@ def _blank(connection: Connection, table: str, column: str) -> int:
     required = connection.execute(
         "SELECT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s", [f'"{table}"', column]
     ).fetchone()
-    value = sql.SQL("NULL")
+    value: sql.Composable = sql.SQL("NULL")
     if required is not None and required[0]:
         value = sql.SQL("convert_to({} || id, 'UTF8')" if _binary(connection, table, column) else "{} || id").format(sql.Literal(BLANK))
     query = sql.SQL("UPDATE {table} SET {column} = {value} WHERE {column} IS NOT NULL")
