@@ -37,13 +37,15 @@ Who = Person | ApiToken | Console | AnonymousUser
 class Place:
     """How a model hangs on its organisation and its system, as Django lookups; ``several`` when the lookup may find a row more than once.
 
-    A row without a system belongs to the whole organisation, and members of only one system do not see it. ``floor`` is the least role that sees it.
+    A row without a system belongs to the whole organisation, and members of only one system do not see it. ``floor`` is the least role that sees it;
+    ``removed`` the lookup that says when the row was given up: nobody sees it since, though its history stays.
     """
 
     organisation: str
     system: str | None = None
     several: bool = False
     floor: Role = Role.VIEWER
+    removed: str | None = None
 
 
 PLACES: dict[str, Place] = {
@@ -53,8 +55,8 @@ PLACES: dict[str, Place] = {
     "ApiToken": Place("organisation", floor=Role.ADMINISTRATOR),
     "Secret": Place("organisation", floor=Role.ADMINISTRATOR),
     "Host": Place("organisation", "environments__system", several=True),
-    "System": Place("organisation", "pk"),
-    "Environment": Place("system__organisation", "system"),
+    "System": Place("organisation", "pk", removed="removed_at"),
+    "Environment": Place("system__organisation", "system", removed="system__removed_at"),
     "Component": Place("environment__system__organisation", "environment__system"),
     "Run": Place("organisation", "system"),
     "Step": Place("run__organisation", "run__system"),
@@ -86,12 +88,14 @@ def visible_to(who: Who, model: type[M], role: str = Role.VIEWER) -> QuerySet[M]
     name = model.__name__
     if name not in PLACES and name not in INSTALLATION:
         raise LookupError(f"estate.access does not say who may see a {name}")
+    place = PLACES.get(name)
+    if place is not None and place.removed is not None:
+        rows = rows.filter(**{place.removed: None})
     if isinstance(who, Console):
         return rows
     person = _person(who)
     if person is None:
         return rows.none()
-    place = PLACES.get(name)
     needed = role if place is None else max(role, place.floor, key=_rank)
     if isinstance(who, ApiToken) and _rank(who.scope) < _rank(needed):
         return rows.none()

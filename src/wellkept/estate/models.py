@@ -74,6 +74,9 @@ class Membership(models.Model):
             models.UniqueConstraint(fields=["person", "organisation", "system"], name="one_role_per_place", nulls_distinct=False),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.person}: {self.get_role_display()}"
+
 
 class Secret(models.Model):
     """A secret value, encrypted with a key that is not in the database."""
@@ -86,6 +89,9 @@ class Secret(models.Model):
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "name"], name="one_secret_per_name")]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Host(models.Model):
     """A machine that an environment runs on."""
@@ -96,6 +102,9 @@ class Host(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "name"], name="one_host_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class System(models.Model):
@@ -108,9 +117,13 @@ class System(models.Model):
     rpo_target = models.DurationField(_("data that may be lost at most"), null=True, blank=True)
     rto_target = models.DurationField(_("longest time to be back"), null=True, blank=True)
     adopted_at = models.DateTimeField(default=timezone.now, editable=False)
+    removed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When it was given up; its name is free again, its history stays."""
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "name"], name="one_system_per_name")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organisation", "name"], condition=models.Q(removed_at=None), name="one_system_per_name"),
+        ]
 
     def __str__(self) -> str:
         return self.title or self.name
@@ -162,6 +175,9 @@ class Component(models.Model):
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["environment", "kind", "name"], name="one_component_per_name")]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class ApiToken(models.Model):
     """A token for the API: shown once, kept as a hash, limited to an organisation, a role and an end."""
@@ -174,3 +190,6 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("valid until"))
     used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
