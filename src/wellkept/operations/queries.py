@@ -39,14 +39,18 @@ def _durations(steps: Any) -> dict[str, list[float]]:
 
 
 def live(run_id: str) -> dict[str, Any]:
-    """A run as it stands now; two queries, however many steps it has. Raises Run.DoesNotExist.
+    """A run as it stands now; two queries, however many steps it has. Raises Run.DoesNotExist. See ``describe``."""
+    return describe(Run.objects.select_related("system", "environment__system", "requested_by", "cancel_requested_by").prefetch_related("steps").get(pk=run_id))
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """A run with its steps as plain data; no query when its relations and steps are prefetched.
 
     ``phases``: name, title, state (waiting, running, done, failed, cancelled, skipped), seconds, p50, p90, fraction, note, attempts, error.
     ``remaining``: ``{"p50", "p90"}`` in seconds, null when nothing is known (or the run has ended). Notes and outcome are stored sentences.
     """
-    run = Run.objects.select_related("system", "environment__system", "requested_by", "cancel_requested_by").get(pk=run_id)
     steps: dict[str, list[Step]] = {}
-    for step in run.steps.order_by("number", "attempt"):
+    for step in run.steps.all():
         steps.setdefault(step.name, []).append(step)
     now = timezone.now()
     is_open = run.state in OPEN_STATES
