@@ -60,11 +60,11 @@ BY_ERROR = {
     "wellkept.estate.errors.Invalid": ExitCode.INVALID,
     "wellkept.adapters.base.Conflicting": ExitCode.CONFLICT,
     "wellkept.estate.errors.Taken": ExitCode.CONFLICT,
-    "wellkept.operations.runtime.Conflict": ExitCode.CONFLICT,
-    "wellkept.operations.runtime.Failed": ExitCode.RUN_FAILED,
-    "wellkept.operations.runtime.NeedsAttention": ExitCode.NEEDS_ATTENTION,
-    "wellkept.operations.runtime.RolledBack": ExitCode.ROLLED_BACK,
-    "wellkept.operations.runtime.Cancelled": ExitCode.CANCELLED,
+    "wellkept.operations.errors.Conflict": ExitCode.CONFLICT,
+    "wellkept.operations.errors.Failed": ExitCode.RUN_FAILED,
+    "wellkept.operations.errors.NeedsAttention": ExitCode.NEEDS_ATTENTION,
+    "wellkept.operations.errors.RolledBack": ExitCode.ROLLED_BACK,
+    "wellkept.operations.errors.Cancelled": ExitCode.CANCELLED,
 }
 """By dotted name, so that no command has to import what it does not use; a subclass counts as the nearest ancestor that is here."""
 

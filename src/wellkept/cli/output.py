@@ -5,9 +5,9 @@ object too: ``{"error": {"code": 4, "name": "not_found", "message": "…"}}``.
 """
 
 import contextlib
+import datetime as dt
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -23,7 +23,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print data for programs inst
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Show the progress until the end, or only start the run.")]
 Rows = Sequence[Mapping[str, Any]]
-POLL_SECONDS = 0.5
+CANCEL_SECONDS = 60.0
+ENDED_PHASE = ("done", "failed", "cancelled")
 
 json_wanted = False
 FAILED = ExitCode.FAILED
@@ -36,7 +37,7 @@ def emit(data: Any, *, as_json: bool, table: Sequence[str] | None = None, empty:
     becomes one line a key; a text is printed as it is.
     """
     if as_json:
-        typer.echo(json.dumps(data, default=str, ensure_ascii=False))
+        typer.echo(json.dumps(data, default=_json_value, ensure_ascii=False))
     elif isinstance(data, str):
         typer.echo(plain(data))
     elif isinstance(data, Mapping):
@@ -102,17 +103,20 @@ def confirm_name(name: str, given: str | None, consequence: str) -> None:
 def follow(run: "Run") -> "Run":
     """Show a run until it ends, with a bar for each phase, and return it as it ended.
 
-    When no worker is alive, this process executes the run. Ctrl-C leaves a run that a worker executes alone.
+    When no worker is alive, this process executes the run, and Ctrl-C cancels it; a run that a worker executes goes on.
     """
     from wellkept.operations import runtime
 
-    with contextlib.nullcontext() if runtime.live_workers() else runtime.embedded_worker(), _bars() as show:
-        while True:
-            run.refresh_from_db()
-            show(run)
-            if run.ended_at is not None:
-                return run
-            time.sleep(POLL_SECONDS)
+    ours = not runtime.live_workers()
+    with runtime.embedded_worker(), _bars() as show:
+        try:
+            return runtime.wait(run.pk, on_change=show)
+        except KeyboardInterrupt:
+            if not ours:
+                note(f"the run goes on; look at it with: wellkept run follow {run.pk}")
+                raise
+            runtime.cancel(run, None)
+            return runtime.wait(run.pk, on_change=show, timeout=CANCEL_SECONDS)
 
 
 def finish(run: "Run", *, as_json: bool, data: Mapping[str, Any] | None = None) -> NoReturn:
@@ -136,7 +140,7 @@ def _bars() -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True, quiet=json_wanted)
+    console = Console(stderr=True, quiet=json_wanted, markup=False, highlight=False)
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -149,34 +153,31 @@ def _bars() -> Iterator[Any]:
         tasks: dict[str, Any] = {}
         printed: set[str] = set()
 
-        def show(run: "Run") -> None:
-            for step in _steps(run):
-                name = step["name"]
+        def show(state: Mapping[str, Any]) -> None:
+            for phase in state["phases"]:
+                name, title = phase["name"], plain(phase["title"])
                 if name not in tasks:
-                    tasks[name] = progress.add_task(step["title"], total=1.0, note="")
-                progress.update(tasks[name], completed=step["fraction"], note=step["note"])
-                if step["done"] and name not in printed and not console.is_terminal:
+                    tasks[name] = progress.add_task(title, total=1.0, note="", start=False)
+                if phase["state"] != "waiting" and not progress.tasks[tasks[name]].started:
+                    progress.start_task(tasks[name])
+                progress.update(tasks[name], completed=1.0 if phase["state"] == "done" else phase["fraction"] or 0.0, note=_phase_note(phase))
+                if phase["state"] == "done":
+                    progress.stop_task(tasks[name])
+                if phase["state"] in ENDED_PHASE and name not in printed and not console.is_terminal:
                     printed.add(name)
-                    console.print(f"{step['title']}: {step['seconds']:.1f} s", markup=False, highlight=False)
+                    console.print(f"{title}: {phase['state']}, {phase['seconds'] or 0.0:.1f} s")
 
         yield show
 
 
-def _steps(run: "Run") -> list[dict[str, Any]]:
+def _phase_note(phase: Mapping[str, Any]) -> str:
     from wellkept.lib.text import say
 
-    latest: dict[str, dict[str, Any]] = {}
-    for step in run.steps.order_by("number", "attempt"):
-        done = step.state == "done"
-        latest[step.name] = {
-            "name": step.name,
-            "title": plain(step.title or step.name),
-            "done": done,
-            "fraction": 1.0 if done else (step.fraction or 0.0),
-            "seconds": step.seconds or 0.0,
-            "note": plain(say(step.note))[:60],
-        }
-    return list(latest.values())
+    return plain(say(phase["note"]))[:60]
+
+
+def _json_value(value: Any) -> str:
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
 def _print_mapping(data: Mapping[str, Any]) -> None:
@@ -219,4 +220,4 @@ def _cell(value: Any) -> str:
         return "\n".join(_cell(item) for item in value) or "—"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items()) or "—"
-    return plain(str(value))
+    return value.strftime("%Y-%m-%d %H:%M:%S %Z") if isinstance(value, dt.datetime) else plain(str(value))
