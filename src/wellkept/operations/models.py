@@ -143,7 +143,10 @@ class Worker(models.Model):
 
 
 class Schedule(models.Model):
-    """An operation that is run again and again: cron expression in a time zone."""
+    """An operation that is run again and again: cron expression in a time zone.
+
+    ``problem`` is the stored sentence why its latest moment passed without a run; None when all is well.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="schedules")
     system = models.ForeignKey(System, on_delete=models.CASCADE, null=True, blank=True, related_name="schedules")
@@ -157,6 +160,7 @@ class Schedule(models.Model):
     last_run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     missed_at = models.DateTimeField(null=True, blank=True)
     missed_count = models.PositiveIntegerField(default=0)
+    problem = models.JSONField(null=True, blank=True)
 
 
 class Record(models.Model):

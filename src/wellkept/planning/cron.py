@@ -1,0 +1,104 @@
+"""Moments of a cron expression in a time zone, through changes of the clock.
+
+A local time that does not exist (the clock jumps forward) happens at the moment of the jump; one that exists twice (the clock goes back) happens the
+first time only. Expressions whose hour is ``*`` or ``*/n`` mean an interval and happen both times, so that no gap of two hours opens.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from croniter import CroniterBadDateError, CroniterError, croniter
+
+FIELDS = 5
+FIELD = re.compile(r"[0-9A-Za-z*,/\-]+\Z")
+CHANCE = re.compile(r"(?i)(?<![a-z])[hr](?![a-z])")
+NAMES = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *"}
+SOON = timedelta(hours=3)
+
+
+class InvalidCron(ValueError):
+    """The expression or the time zone cannot be used; the text says which and why."""
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that name (IANA). Raises InvalidCron when there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidCron(f"{name!r} is not a time zone; write one like Europe/Zurich or Asia/Taipei") from error
+
+
+def normal(expression: str) -> str:
+    """The expression as five fields with single spaces. Raises InvalidCron when it is none or never happens."""
+    text = " ".join(NAMES.get(expression.strip().lower(), expression).split())
+    parts = text.split(" ")
+    if len(parts) != FIELDS or CHANCE.search(text) or not all(FIELD.match(part) for part in parts):
+        raise InvalidCron(f"{expression!r} is not a cron expression; write five fields: minute hour day month weekday")
+    try:
+        croniter(text, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
+    except CroniterBadDateError as error:
+        raise InvalidCron(f"{expression!r} never happens") from error
+    except (CroniterError, ValueError, KeyError) as error:
+        raise InvalidCron(f"{expression!r} is not a cron expression: {error}") from error
+    return text
+
+
+def next_after(expression: str, time_zone: str, moment: datetime) -> datetime:
+    """The first occurrence after the moment (aware), in UTC. Raises InvalidCron."""
+    place, repeats = zone(time_zone), expression.split(" ")[1].startswith("*")
+    start = moment.astimezone(place).replace(tzinfo=None) - _set_back(place, moment)
+    best: datetime | None = None
+    for local in _wall_times(expression, start - timedelta(microseconds=1)):
+        first = instant(local, place)
+        if best is not None and first >= best:
+            break
+        again = instant(local, place, fold=1) if repeats else first
+        best = min((found for found in (best, first, again) if found is not None and found > moment), default=None)
+    if best is None:
+        raise InvalidCron(f"{expression!r} never happens again")
+    return best
+
+
+def upcoming(expression: str, time_zone: str, after: datetime) -> Iterator[datetime]:
+    """All occurrences after a moment, in UTC, without end."""
+    while True:
+        after = next_after(expression, time_zone, after)
+        yield after
+
+
+def instant(local: datetime, place: ZoneInfo, fold: int = 0) -> datetime:
+    """The moment (UTC) of a wall-clock time; one that the clock skips happens when the clock jumps."""
+    found = local.replace(tzinfo=place, fold=fold).astimezone(UTC)
+    if found.astimezone(place).replace(tzinfo=None) == local:
+        return found
+    return _jump(local.replace(tzinfo=place, fold=1).astimezone(UTC), local.replace(tzinfo=place, fold=0).astimezone(UTC), place)
+
+
+def _wall_times(expression: str, start: datetime) -> Iterator[datetime]:
+    """Wall-clock times that match, after ``start``; the calendar of UTC has no jumps, so it serves to count them."""
+    times = croniter(expression, start.replace(tzinfo=UTC))
+    while True:
+        try:
+            yield times.get_next(datetime).replace(tzinfo=None)
+        except CroniterBadDateError:
+            return
+
+
+def _set_back(place: ZoneInfo, moment: datetime) -> timedelta:
+    """How far the clock goes back within the next hours: wall-clock times that are past may then come again."""
+    now, soon = moment.astimezone(place).utcoffset(), (moment + SOON).astimezone(place).utcoffset()
+    return max((now or timedelta()) - (soon or timedelta()), timedelta())
+
+
+def _jump(before: datetime, after: datetime, place: ZoneInfo) -> datetime:
+    """The moment between two at which the offset changes, to the second."""
+    offset = before.astimezone(place).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if middle.astimezone(place).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after
