@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from wellkept.operations.errors import Abandoned
@@ -77,14 +78,14 @@ class Execution:
         if self.abandoned.is_set():
             raise Abandoned(self.run_id)
 
+    def mine(self) -> QuerySet[Run]:
+        """The run, as long as this execution owns it and it has not ended; otherwise nothing."""
+        return Run.objects.filter(pk=self.run_id, worker=self.worker, takeovers=self.claim, state=RunState.RUNNING)
+
     def owned(self) -> Run:
         """The run, locked for the rest of the caller's transaction. Raises Abandoned when somebody else owns it or it has ended."""
         self.check()
-        run = (
-            Run.objects.select_for_update(no_key=True)
-            .filter(pk=self.run_id, worker=self.worker, takeovers=self.claim, state=RunState.RUNNING)
-            .first()
-        )
+        run = self.mine().select_for_update(no_key=True).first()
         if run is None:
             raise Abandoned(self.run_id)
         return run

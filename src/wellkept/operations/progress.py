@@ -96,7 +96,7 @@ _milestones = _Milestones()
 def milestone(name: str) -> None:
     """Mark a point where a sudden death of the worker is worth a test.
 
-    Fault injection: with ``WELLKEPT_MILESTONES=FILE`` each point passed is appended to the file as ``name#count``; with ``WELLKEPT_KILL_AT=name#count``
-    the process kills itself (SIGKILL) on reaching that point. Without these variables nothing happens.
+    Fault injection: with ``WELLKEPT_MILESTONES=FILE`` each point passed is appended to the file as ``name#count``; with
+    ``WELLKEPT_KILL_AT=name#count`` the process kills itself (SIGKILL) on reaching that point. Without these variables nothing happens.
     """
     _milestones.pass_by(name)

@@ -1,6 +1,6 @@
 """What pages and commands show of runs, as plain data."""
 
-import datetime
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +18,7 @@ def expected_phases(operation: str, phases: Iterable[tuple[str, str]], environme
     A phase that is new to the environment takes the history of the organisation. Two queries.
     """
     past = Step.objects.filter(run__operation=operation, run__organisation_id=organisation_id, state=StepState.DONE)
-    near = _durations(past.filter(run__environment_id=environment_id))
+    near = _durations(past.filter(run__environment__isnull=True) if environment_id is None else past.filter(run__environment_id=environment_id))
     wide = _durations(past) if environment_id is not None else near
     made = []
     for name, title in phases:
@@ -40,7 +40,9 @@ def _durations(steps: Any) -> dict[str, list[float]]:
 
 def live(run_id: str) -> dict[str, Any]:
     """A run as it stands now; two queries, however many steps it has. Raises Run.DoesNotExist. See ``describe``."""
-    return describe(Run.objects.select_related("system", "environment__system", "requested_by", "cancel_requested_by").prefetch_related("steps").get(pk=run_id))
+    return describe(
+        Run.objects.select_related("system", "environment__system", "requested_by", "cancel_requested_by").prefetch_related("steps").get(pk=run_id)
+    )
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def describe(run: Run) -> dict[str, Any]:
     }
 
 
-def _phase(phase: dict[str, Any], rows: list[Step], is_open: bool, now: datetime.datetime) -> dict[str, Any]:
+def _phase(phase: dict[str, Any], rows: list[Step], is_open: bool, now: dt.datetime) -> dict[str, Any]:
     last = rows[-1] if rows else None
     seconds = sum(_seconds(row, now) for row in rows) if rows else None
     shown = {**phase, "state": "waiting" if is_open else "skipped", "seconds": seconds, "fraction": None, "note": None, "attempts": 0, "error": ""}
@@ -97,7 +99,7 @@ def _phase(phase: dict[str, Any], rows: list[Step], is_open: bool, now: datetime
     return shown
 
 
-def _seconds(row: Step, now: datetime.datetime) -> float:
+def _seconds(row: Step, now: dt.datetime) -> float:
     if row.seconds is not None:
         return row.seconds
     return max(0.0, ((row.ended_at or now) - row.started_at).total_seconds())

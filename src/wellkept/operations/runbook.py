@@ -1,20 +1,22 @@
 """How a run is played: its steps one after the other, each with its row, time limit, retries and cancellation, and its end."""
 
+import contextlib
 import json
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from wellkept.lib.text import Message, message, say
 from wellkept.operations import engine, leases, records, registry, scratch
-from wellkept.operations.errors import ENDINGS, Cancelled, Ending, Failed, NeedsAttention, Unexpected
+from wellkept.operations.errors import ENDINGS, Abandoned, Cancelled, Ending, Failed, NeedsAttention, Unexpected
 from wellkept.operations.execution import Execution, Reason, claim, holding, persist, platform_lost
 from wellkept.operations.models import Run, RunState, Step, StepState
 from wellkept.operations.progress import Progress, milestone, reporting
@@ -94,7 +96,7 @@ def _open(envelope: Envelope) -> Any:
 def _perform(task: Task, execution: Execution) -> Envelope:
     envelope: Envelope = {}
     for turn in range(task.retries + 1):
-        row = persist(lambda: _open_row(task, execution))
+        row = persist(partial(_open_row, task, execution, turn))
         if row is None:
             return _closed(Cancelled())
         milestone(f"{task.name}:started")
@@ -110,19 +112,27 @@ def _perform(task: Task, execution: Execution) -> Envelope:
     return envelope
 
 
-def _open_row(task: Task, execution: Execution) -> int | None:
-    """A new Step row, None when the run was cancelled. An attempt still open was cut off with its worker."""
-    with transaction.atomic():
-        run = execution.owned()
-        if run.cancel_requested_at is not None and not task.shielded:
-            return None
-        earlier = list(Step.objects.filter(run_id=run.id, number=task.number).values_list("attempt", "state"))
-        if any(state == StepState.RUNNING for _, state in earlier):
-            cut = Step.objects.filter(run_id=run.id, number=task.number, state=StepState.RUNNING)
-            cut.update(state=StepState.FAILED, ended_at=timezone.now(), error="interrupted: its worker stopped")
-        attempt = max((attempt for attempt, _ in earlier), default=0) + 1
-        row = Step.objects.create(run_id=run.id, number=task.number, name=task.name, title=task.title, attempt=attempt, worker=execution.worker)
-        return row.pk
+def _open_row(task: Task, execution: Execution, turn: int) -> int | None:
+    """A new Step row, None when the run was cancelled."""
+    execution.check()
+    asked = execution.mine().values_list("cancel_requested_at", flat=True)
+    if not asked:
+        raise Abandoned(execution.run_id)
+    if asked[0] is not None and not task.shielded:
+        return None
+    facts = {"run_id": execution.run_id, "number": task.number, "name": task.name, "title": task.title, "worker": execution.worker}
+    if execution.claim == 0 and turn == 0:
+        # One statement instead of three for what nearly every step is: a first attempt. It conflicts when a commit's answer was lost.
+        with contextlib.suppress(IntegrityError):
+            return Step.objects.create(attempt=1, **facts).pk
+    return Step.objects.create(attempt=_close_cut_off(task, execution) + 1, **facts).pk
+
+
+def _close_cut_off(task: Task, execution: Execution) -> int:
+    """Close the attempts of this step that were cut off with their worker; return the number of the last attempt."""
+    earlier = Step.objects.filter(run_id=execution.run_id, number=task.number)
+    earlier.filter(state=StepState.RUNNING).update(state=StepState.FAILED, ended_at=timezone.now(), error="interrupted: its worker stopped")
+    return max(earlier.values_list("attempt", flat=True), default=0)
 
 
 def _attempt(task: Task, execution: Execution, progress: Progress) -> Envelope:
@@ -169,14 +179,8 @@ def _closed(ending: Ending) -> Envelope:
 def _unexpected(error: Exception) -> Envelope:
     text = str(error)[:TEXT_LIMIT] or type(error).__name__
     trace = "".join(traceback.format_exception(error))[-TEXT_LIMIT:]
-    stored = message("{error}", error=text)
-    return {
-        "error": "Unexpected",
-        "message": stored,
-        "kind": type(error).__name__,
-        "trace": trace,
-        "retryable": bool(getattr(error, "retryable", False)),
-    }
+    again = bool(getattr(error, "retryable", False))
+    return {"error": "Unexpected", "message": message("{error}", error=text), "kind": type(error).__name__, "trace": trace, "retryable": again}
 
 
 def _close_row(execution: Execution, progress: Progress, envelope: Envelope, seconds: float) -> None:
@@ -187,12 +191,9 @@ def _close_row(execution: Execution, progress: Progress, envelope: Envelope, sec
         latest = {"fraction": 1.0 if "ok" in envelope else progress.fraction, "note": progress.note, "drivers": dict(progress.drivers)}
         progress.dirty = False
 
-    def write() -> None:
-        with transaction.atomic():
-            execution.owned()
-            Step.objects.filter(pk=progress.step_id).update(state=state, ended_at=timezone.now(), seconds=seconds, error=error, **latest)
-
-    persist(write)
+    mine = Step.objects.filter(pk=progress.step_id, run__in=execution.mine())
+    if persist(lambda: mine.update(state=state, ended_at=timezone.now(), seconds=seconds, error=error, **latest)) != 1:
+        raise Abandoned(execution.run_id)
 
 
 def execute(run_id: str, worker: str) -> dict[str, Any]:

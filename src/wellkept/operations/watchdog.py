@@ -3,7 +3,7 @@
 Everything here may be done by several workers at the same time and again after a crash.
 """
 
-import datetime
+import datetime as dt
 import logging
 import os
 import socket
@@ -21,7 +21,7 @@ from wellkept.operations.models import OPEN_STATES, Run, RunState, Worker
 from wellkept.tools import command
 
 logger = logging.getLogger(__name__)
-ENQUEUE_GRACE = datetime.timedelta(seconds=3)
+ENQUEUE_GRACE = dt.timedelta(seconds=3)
 DEAD_WORKFLOW = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"}
 
 
@@ -32,9 +32,10 @@ def takeover_seconds() -> float:
 
 def machine() -> str:
     """What tells this machine's processes from those of another: the boot, and the namespace that counts the pids."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    space = Path("/proc/self/ns/pid")
-    return f"{boot.read_text().strip() if boot.exists() else socket.gethostname()}/{os.readlink(space) if space.exists() else ''}"
+    boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    if not boot.exists() or not space.exists():
+        return socket.gethostname()
+    return f"{boot.read_text().strip()}/{space.readlink()}"
 
 
 def register(name: str) -> None:
@@ -50,9 +51,9 @@ def beat(name: str) -> bool:
     return Worker.objects.filter(name=name).update(beat_at=Now()) == 1
 
 
-def dead(worker: Worker, now: datetime.datetime) -> bool:
+def dead(worker: Worker, now: dt.datetime) -> bool:
     """Whether a worker is gone: silent for too long, or a process of this machine that no longer exists."""
-    if now - worker.beat_at > datetime.timedelta(seconds=takeover_seconds()):
+    if now - worker.beat_at > dt.timedelta(seconds=takeover_seconds()):
         return True
     return worker.machine == machine() and command.started_at(worker.pid) != worker.pid_started
 

@@ -56,7 +56,7 @@ class Duties:
         while True:
             try:
                 duty()
-            except Exception:  # noqa: BLE001 - a duty that failed (database away, disk full) is due again in a moment; the worker must live on
+            except Exception:  # a duty that failed (database away, disk full) is due again in a moment; the worker must live on
                 logger.warning("%s did not work and is tried again", duty.__name__, exc_info=logger.isEnabledFor(logging.DEBUG))
                 connection.close()
             if self.stopping.wait(seconds):
@@ -124,7 +124,7 @@ def _execute(name: str, stopping: threading.Event) -> Callable[[str], dict[str, 
 @contextlib.contextmanager
 def working(name: str | None = None) -> Iterator[str]:
     """Be a worker in this process while the block runs; at its end, let go of unfinished runs so that another worker goes on with them."""
-    own = name or f"{socket.gethostname()}-{secrets.token_hex(4)}"
+    own = f"{name or socket.gethostname()}-{secrets.token_hex(4)}"
     operations = sorted(registry.registered())
     connections.settings["default"]["CONN_MAX_AGE"] = None
     scratch.sweep()
