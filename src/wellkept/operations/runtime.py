@@ -14,7 +14,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -91,7 +90,7 @@ def submit(
         if known.changes_environment and environment is not None:
             leases.take(environment.pk, run)
         # A failure here is not the caller's: the run is stored, and a worker queues it (watchdog.enqueue_forgotten).
-        transaction.on_commit(partial(watchdog.enqueue, run), robust=True)
+        transaction.on_commit(lambda: watchdog.enqueue(run), robust=True)
     return run
 
 

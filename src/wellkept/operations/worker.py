@@ -52,7 +52,7 @@ class Duties:
         for thread in self.threads:
             thread.join(LET_GO_SECONDS)
 
-    def _repeat(self, duty: Callable[[], None], seconds: float) -> None:
+    def _repeat(self, duty: Callable[[], object], seconds: float) -> None:
         while True:
             try:
                 duty()
@@ -107,9 +107,11 @@ class Duties:
         scratch.sweep()
 
 
-def timed_tasks() -> list[tuple[Callable[[], None], float]]:
+def timed_tasks() -> list[tuple[Callable[[], object], float]]:
     """What other modules want to have done now and then: the function and the seconds between two calls."""
-    return []
+    from wellkept.operations import checkpoints, schedule
+
+    return [(schedule.fire_due, 3.0), (checkpoints.make_due, 30.0)]
 
 
 def _execute(name: str, stopping: threading.Event) -> Callable[[str], dict[str, object]]:
