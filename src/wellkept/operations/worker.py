@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from django.db import connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from wellkept.operations import engine, registry, runbook, scratch, watchdog
 from wellkept.operations.errors import Abandoned
@@ -19,6 +19,7 @@ from wellkept.operations.models import Run, Step, Worker
 logger = logging.getLogger(__name__)
 PULSE_SECONDS = 0.5
 LOOK_SECONDS = 1.0
+SWEEP_SECONDS = 30.0
 LET_GO_SECONDS = 10.0
 
 
@@ -30,16 +31,14 @@ class Duties:
         self.stopping = threading.Event()
         self.last_beat = time.monotonic()
         self.idle: set[str] = set()
-        self.threads = [
-            threading.Thread(target=self._repeat, args=[duty, seconds], name=duty.__name__, daemon=True)
-            for duty, seconds in (
-                (self.pulse, PULSE_SECONDS),
-                (self.guard, PULSE_SECONDS),
-                (self.look_around, LOOK_SECONDS),
-                (self.sweep, 30.0),
-                *((task, seconds) for task, seconds in timed_tasks()),
-            )
+        duties: list[tuple[Callable[[], object], float]] = [
+            (self.pulse, PULSE_SECONDS),
+            (self.guard, PULSE_SECONDS),
+            (self.look_around, LOOK_SECONDS),
+            (self.sweep, SWEEP_SECONDS),
+            *timed_tasks(),
         ]
+        self.threads = [threading.Thread(target=self._repeat, args=entry, name=entry[0].__name__, daemon=True) for entry in duties]
 
     def start(self) -> None:
         """Start the threads."""
@@ -56,8 +55,9 @@ class Duties:
         while True:
             try:
                 duty()
-            except Exception:  # a duty that failed (database away, disk full) is due again in a moment; the worker must live on
-                logger.warning("%s did not work and is tried again", duty.__name__, exc_info=logger.isEnabledFor(logging.DEBUG))
+            except Exception as error:  # a duty that failed (database away, disk full) is due again in a moment; the worker must live on
+                away = isinstance(error, (OperationalError, InterfaceError))
+                logger.warning("%s did not work and is tried again: %s", duty.__name__, error, exc_info=not away)
                 connection.close()
             if self.stopping.wait(seconds):
                 connection.close()

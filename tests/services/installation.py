@@ -1,0 +1,187 @@
+"""An installation of its own for a test: home, PostgreSQL, migrated database, and real worker processes that can be killed."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from tests.services import platform
+from wellkept import home as homes
+from wellkept.lib import crypt
+
+
+SRC = Path(__file__).parents[2]
+START_SECONDS = 60.0
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Wait for a true value and return it; fails with ``what`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.03)
+
+
+@dataclass
+class Installation:
+    """``pids`` are the workers that were started and not yet seen dead."""
+
+    home: homes.Home
+    environment: dict[str, str]
+    pids: list[int] = field(default_factory=list)
+    zygote: subprocess.Popen[str] | None = None
+
+    def start_worker(self, **variables: str) -> int:
+        """Start a worker with extra environment variables, wait until it is registered, and return its pid."""
+        from wellkept.operations.models import Worker
+
+        pid = int(self._ask(json.dumps(variables)))
+        self.pids.append(pid)
+        until(lambda: Worker.objects.filter(pid=pid).exists() or not alive(pid), START_SECONDS, f"the start of worker {pid}")
+        return pid
+
+    def kill(self, pid: int) -> None:
+        """Kill a worker as a power cut would, without a chance to say goodbye."""
+        os.kill(pid, signal.SIGKILL)
+        self.await_death(pid)
+
+    def terminate(self, pid: int) -> None:
+        """Ask a worker to stop, and wait until it has."""
+        os.kill(pid, signal.SIGTERM)
+        self.await_death(pid)
+
+    def await_death(self, pid: int, seconds: float = 60.0) -> None:
+        until(lambda: self._dead(pid), seconds, f"the death of worker {pid}")
+        self.pids.remove(pid)
+
+    def kill_all(self) -> None:
+        for pid in list(self.pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self.await_death(pid)
+
+    def log(self) -> str:
+        """What the workers logged."""
+        path = self.home.logs / "worker.log"
+        return path.read_text() if path.exists() else ""
+
+    def close(self) -> None:
+        self.kill_all()
+        if self.zygote is not None and self.zygote.stdin is not None:
+            self.zygote.stdin.close()
+            self.zygote.wait(10)
+        platform.remove_home(self.home)
+
+    def _dead(self, pid: int) -> bool:
+        self._ask("reap")
+        return not alive(pid)
+
+    def _ask(self, line: str) -> str:
+        if self.zygote is None:
+            self.zygote = subprocess.Popen(
+                [sys.executable, "-m", "tests.services.zygote"],
+                cwd=SRC,
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            self._read()
+        assert self.zygote.stdin is not None
+        self.zygote.stdin.write(line + "\n")
+        self.zygote.stdin.flush()
+        return self._read()
+
+    def _read(self) -> str:
+        assert self.zygote is not None
+        assert self.zygote.stdout is not None
+        line = self.zygote.stdout.readline()
+        assert line, f"the process that starts workers ended:\n{self.log()}"
+        return line.strip()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@contextlib.contextmanager
+def installed(name: str, **variables: str) -> Iterator[Installation]:
+    """Make an installation; inside the block this process's Django works on its database. ``variables`` go to every worker."""
+    home = platform.make_home(name)
+    environment = {**os.environ, "WELLKEPT_HOME": str(home.path), "WELLKEPT_TEST_HOME": str(home.path), **variables}
+    environment |= {"DJANGO_SETTINGS_MODULE": "wellkept.settings", "PYTHONPATH": str(SRC)}
+    made = Installation(home, environment)
+    try:
+        with _pointed_at(home):
+            from wellkept.operations import runtime
+
+            call_command("migrate", verbosity=0)
+            runtime.prepare_database()
+            yield made
+    finally:
+        made.close()
+
+
+@contextlib.contextmanager
+def _pointed_at(home: homes.Home) -> Iterator[None]:
+    from django.test import override_settings
+
+    cluster = home.cluster()
+    connection.close()
+    before = dict(connection.settings_dict)
+    connection.settings_dict.update(NAME="wellkept", USER="wellkept", PASSWORD="", HOST=str(cluster.sockets), PORT=str(cluster.port), OPTIONS={})
+    try:
+        with override_settings(HOME=home, MASTER_KEYS=crypt.read_keys(home.key_file)):
+            assert settings.HOME == home
+            yield
+    finally:
+        connection.close()
+        connection.settings_dict.clear()
+        connection.settings_dict.update(before)
+
+
+def leftovers(home: homes.Home) -> list[str]:
+    """What should not be there when nothing runs: scratch folders, and processes that work in them."""
+    folders = [str(entry) for entry in home.scratch.iterdir()]
+    needle = str(home.scratch).encode()
+    processes = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            line = entry.read_bytes()
+            if needle in line and int(entry.parent.name) != os.getpid():
+                processes.append(line.replace(b"\0", b" ").decode(errors="replace"))
+    return folders + processes
+
+
+def children_of(pids: list[int]) -> list[int]:
+    """The processes whose parent is one of these."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            if int(fields[1]) in pids and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+

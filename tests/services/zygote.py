@@ -1,0 +1,54 @@
+"""Starts worker processes quickly: imports everything once and forks a process for each line on its standard input.
+
+A line is a JSON object of environment variables for the new worker; the answer is its pid. The forked process runs what ``wellkept worker`` runs.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def become_worker(environment: dict[str, str]) -> None:
+    os.setsid()
+    os.environ.update(environment)
+    log = os.open(Path(os.environ["WELLKEPT_HOME"]) / "logs" / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    from wellkept.operations import progress, runtime
+
+    progress._milestones = progress._Milestones()
+    runtime.serve()
+
+
+def main() -> None:
+    import dbos  # noqa: F401
+    import django
+
+    django.setup()
+    from wellkept.operations import runtime
+
+    runtime.registered()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        while True:
+            # Reap what has ended, so that a killed worker does not stay as a zombie.
+            try:
+                if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                    break
+            except ChildProcessError:
+                break
+        if line.strip() == "reap":
+            print("ok", flush=True)
+            continue
+        pid = os.fork()
+        if pid == 0:
+            try:
+                become_worker(json.loads(line))
+            finally:
+                os._exit(0)
+        print(pid, flush=True)
+
+
+main()
