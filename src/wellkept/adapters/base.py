@@ -167,7 +167,9 @@ class Inspect(Protocol):
 
     def discover(self, site: Site) -> Discovery: ...
 
-    def from_config(self, config: Path, database: str | None = None) -> Site: ...
+    def from_config(self, config_file: Path, database: str | None = None) -> Site: ...
+
+    def readonly_role_sql(self, database: str, *, role: str = "wellkept", owner: str | None = None) -> Sequence[str]: ...
 
 
 class Control(Protocol):
@@ -222,7 +224,7 @@ class Neutralise(Protocol):
 
 
 class Probes(Protocol):
-    """Actions a user takes, timed over the ERP's own RPC."""
+    """Actions a user takes, timed over the ERP's own RPC; what they save they put back."""
 
     NAMES: Sequence[str]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from wellkept.adapters.tryton.figures.source import Source, Table, exact, money
+from wellkept.adapters.tryton.figures.source import Source, Table, exact, money, needs
 from wellkept.planning.figures import Figure
 
+BALANCES = ("account_move_line", "account_account", "account_account_type", "party_party")
 MOST_MOVES = 1000
 MOST_NUMBERS = 20
 
@@ -79,10 +80,9 @@ STATEMENTS = """
 """
 
 
+@needs("account_move_line", "account_period", "account_fiscalyear", "account_move", "account_account")
 def trial_balance(source: Source) -> Sequence[Figure]:
     """Debit and credit of every account in every fiscal year."""
-    if not source.has("account_move_line", "account_period", "account_fiscalyear"):
-        return ()
     table = Table("trial_balance", "Trial balance")
     for company, account, code, name, year, year_name, debit, credit in source.rows(TRIAL_BALANCE):
         label = f"account {code} {name}{source.of(company)}, {year_name}".replace("  ", " ")
@@ -91,10 +91,9 @@ def trial_balance(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("account_move_line", "account_move")
 def unbalanced_moves(source: Source) -> Sequence[Figure]:
     """Moves whose debit is not their credit: how many, and each of the first thousand with what is missing."""
-    if not source.has("account_move_line"):
-        return ()
     table = Table("unbalanced_moves", "Debit equals credit in every move")
     rows = list(source.rows(UNBALANCED))
     table.put("count", "moves whose debit is not their credit", exact(len(rows)))
@@ -103,10 +102,9 @@ def unbalanced_moves(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("account_move_line", "account_journal", "account_move")
 def postings(source: Source) -> Sequence[Figure]:
     """Moves, their lines and their debit by journal, month and state."""
-    if not source.has("account_move_line", "account_journal"):
-        return ()
     table = Table("postings", "Account moves by journal and month")
     for company, journal, name, month, state, moves, lines, debit in source.rows(POSTINGS):
         key, label = f"{company}/{journal}/{month}/{state}", f"journal {name}{source.of(company)}, {month}, {state}"
@@ -116,19 +114,19 @@ def postings(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs(*BALANCES)
 def receivable(source: Source) -> Sequence[Figure]:
     """What each party owes us."""
     return _by_party(source, "receivable", "Receivable by party")
 
 
+@needs(*BALANCES)
 def payable(source: Source) -> Sequence[Figure]:
     """What we owe each party (negative: debit minus credit, as in the books)."""
     return _by_party(source, "payable", "Payable by party")
 
 
 def _by_party(source: Source, kind: str, title: str) -> Sequence[Figure]:
-    if not source.has("account_move_line", "account_account_type", "party_party"):
-        return ()
     table = Table(kind, title)
     for company, party, code, name, balance in source.rows(BY_PARTY.format(kind=kind)):
         who = f"party {code} {name}".replace("  ", " ") if party else "no party"
@@ -136,20 +134,18 @@ def _by_party(source: Source, kind: str, title: str) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("account_invoice", "account_invoice-account_move_line", "account_move_line", "party_party")
 def open_invoices(source: Source) -> Sequence[Figure]:
     """Posted invoices that are not paid, each with the amount still open in the company's currency."""
-    if not source.has("account_invoice", "account_invoice-account_move_line"):
-        return ()
     table = Table("open_invoices", "Open invoices")
     for invoice, number, party, amount in source.rows(OPEN_INVOICES):
         table.put(f"invoice/{invoice}", f"open amount of invoice {number or invoice} of {party}", money(amount))
     return (table.figure(),)
 
 
+@needs("account_move_line", "account_move_reconciliation", "account_account")
 def reconciliations(source: Source) -> Sequence[Figure]:
     """Per account that is reconciled: reconciled lines, reconciliations, and the balance of the lines that are not."""
-    if not source.has("account_move_line", "account_move_reconciliation"):
-        return ()
     table = Table("reconciliations", "Reconciliation")
     for company, account, code, name, lines, groups, left in source.rows(RECONCILIATIONS):
         label = f"account {code} {name}{source.of(company)}".replace("  ", " ")
@@ -159,10 +155,9 @@ def reconciliations(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("account_move", "account_period", "account_fiscalyear")
 def number_gaps(source: Source) -> Sequence[Figure]:
     """Numbers that must follow each other without a gap: posted moves and invoices. How many, the last one, what is missing or used twice."""
-    if not source.has("account_move", "account_period", "account_fiscalyear"):
-        return ()
     table = Table("number_gaps", "Gaps in numbers")
     queries = [POSTED_MOVES, *([INVOICES] if source.has("account_invoice") else [])]
     for series, prefix, count, first, last, missing, doubled, starts in source.rows(GAPS.format(source=" UNION ALL ".join(queries))):
@@ -176,10 +171,9 @@ def number_gaps(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("account_tax_line", "account_tax")
 def taxes(source: Source) -> Sequence[Figure]:
     """Tax lines of the moves: number and amount by tax and kind."""
-    if not source.has("account_tax_line", "account_tax"):
-        return ()
     table = Table("taxes", "Taxes")
     for tax, name, kind, count, amount in source.rows(TAXES):
         table.put(f"{tax}/{kind}/count", f"tax {name}, {kind} lines", exact(count))
@@ -187,10 +181,9 @@ def taxes(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("account_payment", "account_payment_journal")
 def payments(source: Source) -> Sequence[Figure]:
     """Payments by journal, kind and state."""
-    if not source.has("account_payment", "account_payment_journal"):
-        return ()
     table = Table("payments", "Payments")
     for company, journal, name, kind, state, count, amount in source.rows(PAYMENTS):
         key, label = f"{company}/{journal}/{kind}/{state}", f"{kind} payments in {name}{source.of(company)}, {state}"
@@ -199,10 +192,9 @@ def payments(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("account_statement", "account_statement_line")
 def statements(source: Source) -> Sequence[Figure]:
     """Bank statements: balances, lines and their sum."""
-    if not source.has("account_statement", "account_statement_line"):
-        return ()
     table = Table("statements", "Bank statements")
     for statement, name, journal, date, state, start, end, lines, total in source.rows(STATEMENTS):
         told = f"{state}: {money(start)} to {money(end)}, {lines} lines of {money(total)}"

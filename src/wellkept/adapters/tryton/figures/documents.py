@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from wellkept.adapters.tryton import schema
-from wellkept.adapters.tryton.figures.source import Source, Table, exact, money
+from wellkept.adapters.tryton.figures.source import Source, Table, exact, money, needs
 from wellkept.planning.figures import Figure
 
 SORTS = ("type", "kind")
@@ -88,10 +88,9 @@ def fulfilment(source: Source) -> Sequence[Figure]:
     return (table.figure(),) if table.values else ()
 
 
+@needs("production", "product_product", "product_template")
 def productions(source: Source) -> Sequence[Figure]:
     """Productions by product and state, and the work done at each work centre in hours and cost."""
-    if not source.has("production", "product_product"):
-        return ()
     table = Table("productions", "Production and work")
     for company, product, code, name, state, count, quantity in source.rows(PRODUCED):
         label = f"production of {code} {name or 'no product'}{source.of(company)}, {state}".replace("  ", " ")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from wellkept.adapters.tryton.figures.source import Source, Table, exact, money
+from wellkept.adapters.tryton.figures.source import Source, Table, exact, money, needs
 from wellkept.planning.figures import Figure
 
 BUCKET = 1000
@@ -53,10 +53,9 @@ BILL_LINES = """
 """
 
 
+@needs("stock_move", "stock_location", "product_product", "product_template")
 def stock_quantity(source: Source) -> Sequence[Figure]:
     """What lies where: done moves in minus out, per product and location, in the product's own unit."""
-    if not source.has("stock_move", "stock_location"):
-        return ()
     table = Table("stock_quantity", "Stock by product and location")
     for company, product, code, name, location, place, quantity in source.rows(QUANTITY):
         label = f"stock of {code} {name} at {place}{source.of(company)}".replace("  ", " ")
@@ -64,10 +63,9 @@ def stock_quantity(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("stock_move", "stock_location", "product_cost_price", "product_product", "product_template")
 def stock_value(source: Source) -> Sequence[Figure]:
     """The value of what lies in storage: quantity times cost price, per product."""
-    if not source.has("stock_move", "stock_location", "product_cost_price"):
-        return ()
     table = Table("stock_value", "Stock value by product")
     for company, product, code, name, quantity, cost in source.rows(VALUE):
         label = f"stock value of {code} {name}{source.of(company)}".replace("  ", " ")
@@ -75,10 +73,9 @@ def stock_value(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("stock_move", "stock_location")
 def stock_planned(source: Source) -> Sequence[Figure]:
     """Stock moves by state and direction: number, quantity, price and cost."""
-    if not source.has("stock_move", "stock_location"):
-        return ()
     table = Table("stock_planned", "Stock moves by state and direction")
     for company, state, start, end, count, quantity, price, cost in source.rows(MOVES):
         key, label = f"{company}/{state}/{start}/{end}", f"stock moves{source.of(company)}, {state}, {start} to {end}"
@@ -103,10 +100,9 @@ def prices(source: Source) -> Sequence[Figure]:
     return (table.figure(),) if table.values else ()
 
 
+@needs("production_bom", "production_bom_input", "production_bom_output", "product_product", "product_template")
 def bills_of_material(source: Source) -> Sequence[Figure]:
     """What each bill of material takes and makes."""
-    if not source.has("production_bom", "production_bom_input", "production_bom_output"):
-        return ()
     table = Table("bills_of_material", "Bills of material")
     inputs, outputs = (BILL_LINES.format(table=name) for name in ("production_bom_input", "production_bom_output"))
     for bill, name, active, taken, made in source.rows(BILLS.format(inputs=inputs, outputs=outputs)):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from wellkept.adapters.tryton import schema, storage
-from wellkept.adapters.tryton.figures.source import Source, Table, exact
+from wellkept.adapters.tryton.figures.source import Source, Table, exact, needs
 from wellkept.planning.figures import Figure
 
 BUCKET = 1000
@@ -65,10 +65,9 @@ def parties(source: Source) -> Sequence[Figure]:
     return (table.figure(),) if table.values else ()
 
 
+@needs("bank_account_number", "bank_account-party_party", "party_party")
 def bank_accounts(source: Source) -> Sequence[Figure]:
     """Bank account numbers by owner, as a fingerprint: the numbers themselves do not belong in a manifest."""
-    if not source.has("bank_account_number", "bank_account-party_party"):
-        return ()
     table = Table("bank_accounts", "Bank accounts")
     for party, name, count, print_ in source.rows(BANK):
         table.put(f"party/{party}", f"bank accounts of {name}", f"{count} numbers, fingerprint {print_[:12]}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from wellkept.adapters.tryton.figures.source import Source, Table, exact, money
+from wellkept.adapters.tryton.figures.source import Source, Table, exact, money, needs
 from wellkept.planning.figures import Figure
 
 HOURS = """
@@ -36,10 +36,9 @@ RIGHTS = """
 """
 
 
+@needs("timesheet_line", "timesheet_work", "company_employee", "party_party")
 def hours(source: Source) -> Sequence[Figure]:
     """Hours of the timesheets by employee and by work."""
-    if not source.has("timesheet_line", "timesheet_work", "company_employee"):
-        return ()
     table = Table("hours", "Hours by employee and work")
     cost = COST if source.column("timesheet_line", "cost_price") else ", NULL"
     for company, employee, name, count, total, spent in source.rows(HOURS.format(cost=cost)):
@@ -53,10 +52,9 @@ def hours(source: Source) -> Sequence[Figure]:
     return (table.figure(),)
 
 
+@needs("attendance_line", "company_employee", "party_party")
 def attendance(source: Source) -> Sequence[Figure]:
     """Times of coming and going by employee and month."""
-    if not source.has("attendance_line", "company_employee"):
-        return ()
     table = Table("attendance", "Attendance")
     for company, employee, name, kind, month, count, clock in source.rows(ATTENDANCE):
         key, label = f"{company}/{employee}/{kind}/{month}", f"attendance of {name}{source.of(company)}, {kind}, {month}"

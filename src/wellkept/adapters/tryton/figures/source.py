@@ -1,5 +1,6 @@
 """What the readers of figures share: the connection with its snapshot, the tables that are there, and how values become exact text."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -47,6 +48,19 @@ class Source:
 
 
 Reader = Callable[[Source], Sequence[Figure]]
+
+
+def needs(*tables: str) -> Callable[[Reader], Reader]:
+    """Leave the figures of a reader out where one of its tables is missing, that is: where a module is not activated."""
+
+    def decorate(reader: Reader) -> Reader:
+        @functools.wraps(reader)
+        def read(source: Source) -> Sequence[Figure]:
+            return reader(source) if source.has(*tables) else ()
+
+        return read
+
+    return decorate
 
 
 class Table:

@@ -1,0 +1,43 @@
+"""Storage: every file that the database needs is named, and it is there."""
+
+import datetime as dt
+
+from wellkept.adapters.conformance.bench import Bench, connected, folder, require
+
+
+def names_every_file(bench: Bench) -> None:
+    """Each reference leads to a file inside the folder, and no file is left over that no row needs."""
+    ability = bench.ability("storage")
+    stored = ability.storage(bench.site)
+    with connected(bench.site) as connection:
+        references = list(ability.references(connection, bench.site.database, layout=stored.layout))
+    require(bool(references), "the bench has files")
+    root = folder(bench.site).resolve()
+    paths = {(root / reference.path).resolve() for reference in references}
+    require(all(path.is_relative_to(root) for path in paths), "no reference leaves the folder")
+    missing = [reference for reference in references if not (root / reference.path).is_file()]
+    require(not missing, f"each file is where the reference says, but {missing[:3]}")
+    unknown = {path for path in root.rglob("*") if path.is_file()} - paths
+    require(not unknown, f"each file is needed by a row, but {sorted(unknown)[:3]}")
+    require(all(reference.owner for reference in references), "each reference says who needs it")
+
+
+def knows_the_settings(bench: Bench) -> None:
+    """The folder and the settings that belong in a backup are named and readable."""
+    stored = bench.ability("storage").storage(bench.site)
+    require(stored.files == bench.site.files, "the file folder is named")
+    require(bool(stored.settings) and all(path.read_bytes() for path in stored.settings), "the settings can be read")
+
+
+def knows_the_newest_document(bench: Bench) -> None:
+    """The time of the newest document moves when a document is made, and is an ISO time in UTC."""
+    ability = bench.ability("storage")
+    with connected(bench.site) as connection:
+        newest = ability.newest_document(connection)
+    require(newest is not None, "the bench has documents")
+    moment = dt.datetime.fromisoformat(newest)
+    require(moment.utcoffset() == dt.timedelta(0), "the time is in UTC")
+    require(dt.datetime(2000, 1, 1, tzinfo=dt.UTC) < moment <= dt.datetime.now(dt.UTC), f"{newest} is a time in the past")
+
+
+CHECKS = (names_every_file, knows_the_settings, knows_the_newest_document)
