@@ -56,7 +56,9 @@ def change(environment_id: int, version: str, seconds: float) -> str:
     return version
 
 
-@operation("samples.change", title="Change", maintenance_type="adaptive", phases=(("change", "Change"),), changes_environment=True, cleanup=note_cleaned)
+@operation(
+    "samples.change", title="Change", maintenance_type="adaptive", phases=(("change", "Change"),), changes_environment=True, cleanup=note_cleaned
+)
 def do_change(run: Runbook, *, environment_id: int, seconds: float, file: str) -> Message:
     assert file
     return message("now at {version}", version=run.step("change", change, environment_id, run.id, seconds))

@@ -20,7 +20,6 @@ from tests.services import platform
 from wellkept import home as homes
 from wellkept.lib import crypt
 
-
 SRC = Path(__file__).parents[2]
 START_SECONDS = 60.0
 
@@ -152,7 +151,7 @@ def _pointed_at(home: homes.Home) -> Iterator[None]:
     connection.settings_dict.update(NAME="wellkept", USER="wellkept", PASSWORD="", HOST=str(cluster.sockets), PORT=str(cluster.port), OPTIONS={})
     try:
         with override_settings(HOME=home, MASTER_KEYS=crypt.read_keys(home.key_file)):
-            assert settings.HOME == home
+            assert home == settings.HOME
             yield
     finally:
         connection.close()
@@ -182,6 +181,3 @@ def children_of(pids: list[int]) -> list[int]:
             if int(fields[1]) in pids and fields[0] != "Z":
                 found.append(int(stat.parent.name))
     return found
-
-
-
