@@ -71,6 +71,9 @@ class Backup(models.Model):
     class Meta:
         indexes: ClassVar = [models.Index(fields=["system", "-made_at"]), models.Index(fields=["organisation", "-made_at"])]
 
+    def __str__(self) -> str:
+        return f"{self.system_id}/{self.pk}"
+
 
 class DrillState(models.TextChoices):
     """How a drill ended."""
@@ -103,3 +106,6 @@ class Drill(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["system", "-started_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.system_id}/{self.backup_id}/{self.pk}"

@@ -28,6 +28,12 @@ def new_identity() -> Identity:
     return Identity(str(made.to_public()), str(made))
 
 
+def identity_of(private: str) -> Identity:
+    """The key pair of a private key. Raises EscrowError when it is not one."""
+    made = _identity(private)
+    return Identity(str(made.to_public()), str(made))
+
+
 def check_recipient(text: str) -> str:
     """A recipient as a person typed it, without spaces around. Raises EscrowError when it is not one."""
     return str(_recipient(text.strip()))

@@ -53,7 +53,7 @@ def rules(data: Mapping[str, object]) -> Rules:
     known = asdict(Rules())
     unknown = set(data) - set(known)
     if unknown:
-        raise ValueError(f"there is no retention rule {sorted(unknown)[0]}")
+        raise ValueError(f"there is no retention rule {min(unknown)}")
     for name, value in data.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LIMIT:
             raise ValueError(f"{name} must be a whole number from 0 to {LIMIT}")

@@ -31,7 +31,7 @@ class SinkError(Exception):
 
 @dataclass(frozen=True)
 class Sealed:
-    """A running sink and the wall around it. ``group`` is its process group, ``pid`` the process inside the wall, ``mark`` what our own probes carry."""
+    """A running sink and the wall around it. ``group`` is its process group, ``pid`` the process inside, ``mark`` what our own probes carry."""
 
     kind: str
     group: int
@@ -122,8 +122,7 @@ def look(sealed: Sealed, user: str | None = None) -> View:
 def inside(sealed: Sealed, pid: int) -> bool:
     """Whether a process is behind the wall (in the sink's network namespace, which is not ours)."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        theirs = os.readlink(f"/proc/{pid}/ns/net")
-        return theirs == os.readlink(f"/proc/{sealed.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+        return _namespace(pid) == _namespace(sealed.pid) != _namespace(os.getpid())
     return False
 
 
@@ -144,6 +143,10 @@ def caught(sealed: Sealed) -> list[dict[str, object]]:
     """Every visit that was not a probe of ours: ``{"kind", "bytes", "said"}``."""
     time.sleep(SETTLE_SECONDS)
     return [visit for visit in _visits(sealed) if sealed.mark not in str(visit["said"])]
+
+
+def _namespace(pid: int) -> Path:
+    return Path(f"/proc/{pid}/ns/net").readlink()
 
 
 def _visits(sealed: Sealed) -> list[dict[str, object]]:

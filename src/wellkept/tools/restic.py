@@ -63,16 +63,19 @@ class Incomplete(ResticError):
     """Some files could not be read for the backup."""
 
 
-SIGNS: Sequence[tuple[str, type[ResticError]]] = (
-    (r"no space left on device|disk quota exceeded|not enough space", Full),
-    (r"wrong password or no key found", WrongKey),
-    (r"Is there a repository at the following location|config file does not exist|unable to open config file", NoRepository),
-    (r"repository is already locked|unable to create lock in backend: repository", Locked),
-    (r"connection refused|no such host|i/o timeout|network is unreachable|Permission denied \(|server misbehaving|connection reset|subprocess ssh", Unreachable),
+SIGNS: Sequence[tuple[type[ResticError], Sequence[str]]] = (
+    (Full, ("no space left on device", "disk quota exceeded", "not enough space")),
+    (WrongKey, ("wrong password or no key found",)),
+    (NoRepository, ("Is there a repository at the following location", "config file does not exist", "unable to open config file")),
+    (Locked, ("repository is already locked", "unable to create lock in backend: repository")),
     (
-        r"ciphertext verification failed|unexpected EOF|unexpected file size|does not match|contains errors|config cannot be loaded|not found in index"
-        r"|invalid data|id .* not found|no such file or directory|There were \d+ errors",
+        Unreachable,
+        ("connection refused", "no such host", "i/o timeout", "network is unreachable", r"Permission denied \(", "connection reset", "ssh: "),
+    ),
+    (Damaged, ("ciphertext verification failed", "unexpected EOF", "unexpected file size", "does not match", "contains errors")),
+    (
         Damaged,
+        ("config cannot be loaded", "not found in index", "invalid data", "id .* not found", "no such file or directory", r"There were \d+ errors"),
     ),
 )
 
@@ -237,15 +240,22 @@ def snapshots(repository: Repository, *, tags: Sequence[str] = ()) -> list[Snaps
     return sorted(found, key=lambda snapshot: snapshot.time)
 
 
-def entries(repository: Repository, snapshot: str, each: Callable[[Entry], None], *, timeout: float | None = None) -> None:
-    """Call ``each`` with every node of a snapshot, read from the repository itself (its whole tree is decrypted and authenticated)."""
+def entries(repository: Repository, snapshot: str, each: Callable[[Entry], None], *, timeout: float | None = None) -> str:
+    """Call ``each`` with every node of a snapshot, read from the repository itself (its whole tree is decrypted and authenticated).
+
+    Returns the snapshot's full id.
+    """
+    full: list[str] = []
 
     def read(line: str) -> None:
         node = _json(line)
         if node.get("struct_type") == "node":
             each(Entry(str(node["path"]), str(node["type"]), int(str(node.get("size", 0)))))
+        elif node.get("struct_type") == "snapshot":
+            full.append(str(node["id"]))
 
     _run(repository, ["--no-lock", "ls", "--json", snapshot], cached=False, on_line=read, keep=False, timeout=timeout)
+    return full[0] if full else snapshot
 
 
 def read_text(repository: Repository, snapshot: str, path: str, *, timeout: float | None = None) -> str:
@@ -263,7 +273,8 @@ def restore(repository: Repository, snapshot: str, target: Path, *, include: Seq
 
 def check(repository: Repository, *, read: str = "", timeout: float | None = None) -> None:
     """Check the structure: every pack is there in its size, every tree can be read. ``read`` is "all", or a part such as "5%" or "1/10" whose
-    content is read too. Raises Damaged."""
+    content is read too. Raises Damaged.
+    """
     extra = {"": [], "all": ["--read-data"]}.get(read, [f"--read-data-subset={read}"])
     _run(repository, ["check", *extra], cached=False, timeout=timeout)
 
@@ -305,9 +316,7 @@ def _run(
 ) -> command.Completed:
     cache: list[str | Path] = ["--cache-dir", repository.cache] if cached and repository.cache is not None else ["--no-cache"]
     try:
-        return command.run(
-            ["restic", *cache, *args], env=repository.env(), cwd=cwd, on_line=on_line, keep=keep, timeout=timeout, accept=accept
-        )
+        return command.run(["restic", *cache, *args], env=repository.env(), cwd=cwd, on_line=on_line, keep=keep, timeout=timeout, accept=accept)
     except command.CommandFailed as error:
         raise understand(error.stderr, repository) from error
 
@@ -318,8 +327,8 @@ def understand(stderr: str, repository: Repository) -> ResticError:
     for secret in (repository.password, *repository.credentials.values()):
         text = text.replace(secret, "…") if secret else text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for sign, kind in SIGNS:
-        telling = [line for line in lines if re.search(sign, line)]
+    for kind, signs in SIGNS:
+        telling = [line for line in lines if re.search("|".join(signs), line)]
         if telling:
             first = next((line for line in telling if "retrying after" not in line), telling[-1])
             return kind(first.removeprefix("Fatal: ").removeprefix("ignoring error for "))

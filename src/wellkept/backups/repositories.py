@@ -1,0 +1,233 @@
+"""Where backups are kept: making a repository, opening it, and its key in escrow.
+
+The key (restic's password) is random. It is kept twice: encrypted as a Secret for daily work, and in an **escrow** (an armoured age file) that opens
+with the people's own recovery key, with a key that drills use, and with any other age key that was named. The private recovery key is shown once and
+then forgotten here: whoever has it and the escrow gets the backups back when this installation is lost.
+"""
+
+import contextlib
+import json
+import secrets as randomness
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from wellkept.backups.models import Repository
+from wellkept.estate import secrets
+from wellkept.estate.errors import Invalid, NotFound, Taken
+from wellkept.estate.models import Organisation, Secret
+from wellkept.lib import escrow
+from wellkept.lib.text import message
+from wellkept.operations import records
+from wellkept.planning import retention
+from wellkept.tools import command, restic
+
+CREDENTIAL_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "REST_USER", "REST_PASSWORD")
+
+
+def create(
+    organisation: Organisation,
+    name: str,
+    location: str,
+    *,
+    actor: str,
+    recipients: Sequence[str] = (),
+    credentials: Mapping[str, str] | None = None,
+    rules: Mapping[str, int] | None = None,
+    within: Path | None = None,
+) -> Repository:
+    """Make a repository with a random key and its escrow; ``recipients`` are further age public keys, ``within`` limits folders of this machine.
+
+    Safe to repeat after an interruption. Raises Invalid for a place or key that makes no sense, Taken when the name is in use or somebody
+    else's repository is there, and restic's errors when the place cannot be used; nothing is stored then.
+    """
+    place, found = _place(location, within)
+    try:
+        named = [escrow.check_recipient(one) for one in recipients]
+        chosen = dict(rules or {})
+        retention.rules(chosen)
+    except (escrow.EscrowError, ValueError) as error:
+        raise Invalid(str(error)) from error
+    repository = _row(organisation, name, place, access={**found, **_credentials(credentials or {})}, named=named, rules=chosen)
+    try:
+        restic_id = _init(repository)
+    except (restic.ResticError, command.CommandError, OSError, Taken):
+        _drop(repository)
+        raise
+    with transaction.atomic():
+        Repository.objects.filter(pk=repository.pk).update(restic_id=restic_id)
+        text = message(gettext_noop("Repository {name} was made at {place}"), name=name, place=place)
+        data = {"repository": name, "place": place, "recipients": repository.recipients}
+        records.append(organisation, "repository.created", text, actor=actor, data=data)
+    repository.refresh_from_db()
+    return repository
+
+
+def opened(repository: Repository) -> restic.Repository:
+    """The repository with the stored key, for daily work. Raises crypt.WrongKey."""
+    return _with(repository, secrets.open(repository.key))
+
+
+def escrowed(repository: Repository) -> restic.Repository:
+    """The repository with the key out of the escrow, opened with the drills' key: what proves that the escrow works.
+
+    Raises EscrowError when it does not open or belongs to another repository.
+    """
+    return _with(repository, _password(repository, secrets.open(repository.drill_identity)))
+
+
+def test_escrow(repository: Repository, identity: str, *, actor: str) -> str:
+    """Prove that a person's own private key leads to the backups: it opens the escrow, and what is in it opens the repository.
+
+    ``identity`` is the text of an age identity file; it is not kept. Returns the repository's id. Raises EscrowError or restic's errors.
+    """
+    opened_id = restic.identity(_with(repository, _password(repository, escrow.private_key_in(identity))))
+    text = message(gettext_noop("A recovery key of the repository {name} was tested and works"), name=repository.name)
+    records.append(repository.organisation, "repository.escrow_tested", text, actor=actor, data={"repository": repository.name})
+    return opened_id
+
+
+def recovery_key(repository: Repository, *, actor: str) -> str:
+    """The private recovery key as an age identity file, once: it is deleted here in the same transaction. Raises NotFound the second time."""
+    with transaction.atomic():
+        locked = Repository.objects.select_for_update().get(pk=repository.pk)
+        kept = Secret.objects.filter(organisation=locked.organisation_id, name=_secret_name(locked.name, "recovery")).first()
+        if kept is None:
+            raise NotFound(f"the recovery key of {locked.name} was downloaded before; it is kept nowhere here. Renew the escrow to get another one")
+        private = secrets.open(kept)
+        kept.delete()
+        locked.recovery_downloaded_at = timezone.now()
+        locked.save(update_fields=["recovery_downloaded_at"])
+        text = message(gettext_noop("The recovery key of the repository {name} was downloaded"), name=locked.name)
+        records.append(locked.organisation, "repository.recovery_downloaded", text, actor=actor, data={"repository": locked.name})
+    head = f"# opens the escrow of the backup repository {locked.name} ({locked.location})\n# public key: {locked.recipients[0]}\n"
+    return f"{head}{private}\n"
+
+
+def renew_escrow(repository: Repository, *, actor: str, recipients: Sequence[str] = ()) -> Repository:
+    """Seal the escrow again, for a fresh recovery key, the drills' key and ``recipients``; whoever had an older escrow file can still open that."""
+    try:
+        named = [escrow.check_recipient(one) for one in recipients]
+    except escrow.EscrowError as error:
+        raise Invalid(str(error)) from error
+    drill = escrow.identity_of(secrets.open(repository.drill_identity))
+    with transaction.atomic():
+        recovery = _new_recovery(repository.organisation, repository.name)
+        everyone = [recovery.public, drill.public, *named]
+        repository.recipients, repository.recovery_downloaded_at = everyone, None
+        repository.escrow = _seal(repository.name, repository.location, secrets.open(repository.key), everyone)
+        repository.save(update_fields=["recipients", "recovery_downloaded_at", "escrow"])
+        text = message(gettext_noop("The escrow of the repository {name} was renewed"), name=repository.name)
+        data = {"repository": repository.name, "recipients": everyone}
+        records.append(repository.organisation, "repository.escrow_renewed", text, actor=actor, data=data)
+    return repository
+
+
+def set_rules(repository: Repository, rules: Mapping[str, int], *, actor: str) -> Repository:
+    """Change the retention rules. Raises Invalid for numbers that make no sense."""
+    try:
+        retention.rules(rules)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+    with transaction.atomic():
+        before, repository.retention = repository.retention, dict(rules)
+        repository.save(update_fields=["retention"])
+        text = message(gettext_noop("The retention rules of the repository {name} were changed"), name=repository.name)
+        data = {"repository": repository.name, "before": before, "after": dict(rules)}
+        records.append(repository.organisation, "repository.retention_changed", text, actor=actor, data=data)
+    return repository
+
+
+def _place(location: str, within: Path | None) -> tuple[str, dict[str, str]]:
+    try:
+        place, found = restic.parse_location(location)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+    if restic.is_folder(place) and within is not None and not Path(place).resolve().is_relative_to(within.resolve()):
+        raise Invalid(f"a folder on this machine must be below {within}")
+    return place, found
+
+
+def _credentials(given: Mapping[str, str]) -> dict[str, str]:
+    unknown = sorted(set(given) - set(CREDENTIAL_NAMES))
+    if unknown:
+        raise Invalid(f"{unknown[0]} is not a credential; known are {', '.join(CREDENTIAL_NAMES)}")
+    return {name: value for name, value in given.items() if value}
+
+
+def _row(organisation: Organisation, name: str, place: str, *, access: Mapping[str, str], named: Sequence[str], rules: dict[str, int]) -> Repository:
+    known = Repository.objects.filter(organisation=organisation, name=name).first()
+    if known is not None and not known.restic_id and known.location == place:
+        return known
+    if known is not None:
+        raise Taken(f"there is a repository {name} already")
+    password = randomness.token_urlsafe(32)
+    drill = escrow.new_identity()
+    try:
+        with transaction.atomic():
+            recovery = _new_recovery(organisation, name)
+            everyone = [recovery.public, drill.public, *named]
+            return Repository.objects.create(
+                organisation=organisation,
+                name=name,
+                location=place,
+                key=secrets.store(organisation, _secret_name(name, "key"), password),
+                drill_identity=secrets.store(organisation, _secret_name(name, "drill"), drill.private),
+                credentials=secrets.store(organisation, _secret_name(name, "access"), json.dumps(dict(access))) if access else None,
+                escrow=_seal(name, place, password, everyone),
+                recipients=everyone,
+                retention=rules,
+            )
+    except IntegrityError as error:
+        raise Taken(f"there is a repository {name} already") from error
+
+
+def _new_recovery(organisation: Organisation, name: str) -> escrow.Identity:
+    made = escrow.new_identity()
+    secrets.store(organisation, _secret_name(name, "recovery"), made.private)
+    return made
+
+
+def _seal(name: str, place: str, password: str, recipients: Sequence[str]) -> str:
+    return escrow.seal({"repository": name, "location": place, "password": password}, recipients)
+
+
+def _password(repository: Repository, private: str) -> str:
+    content = escrow.unseal(repository.escrow, private)
+    if (content.get("repository"), content.get("location")) != (repository.name, repository.location) or not content.get("password"):
+        raise escrow.EscrowError("the escrow file belongs to another repository")
+    return content["password"]
+
+
+def _with(repository: Repository, password: str) -> restic.Repository:
+    access = json.loads(secrets.open(repository.credentials)) if repository.credentials is not None else {}
+    cache = None if restic.is_folder(repository.location) else settings.HOME.path / "restic-cache"
+    return restic.Repository(repository.location, password, access, cache)
+
+
+def _init(repository: Repository) -> str:
+    """Initialise the place, or take up the interrupted start of the same one."""
+    tool = opened(repository)
+    with contextlib.suppress(restic.NoRepository):
+        try:
+            return restic.identity(tool)
+        except restic.WrongKey as error:
+            raise Taken(f"there is a repository with another key at {repository.location}") from error
+    if restic.is_folder(repository.location):
+        Path(repository.location).mkdir(parents=True, exist_ok=True, mode=0o700)
+    return restic.init(tool)
+
+
+def _drop(repository: Repository) -> None:
+    with transaction.atomic():
+        repository.delete()
+        kept = [_secret_name(repository.name, what) for what in ("key", "drill", "access", "recovery")]
+        Secret.objects.filter(organisation=repository.organisation_id, name__in=kept).delete()
+
+
+def _secret_name(name: str, what: str) -> str:
+    return f"repository/{name}/{what}"
