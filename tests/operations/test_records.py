@@ -6,7 +6,6 @@ import pytest
 from django.conf import settings
 from django.db import InternalError, ProgrammingError, connection, transaction
 
-from tests.operations.committed import committed  # noqa: F401 - a fixture
 from tests.people import make_organisation
 from wellkept.estate.models import Organisation
 from wellkept.lib import hashchain
@@ -103,7 +102,7 @@ def test_secrets_inside_text_are_masked(organisation: Organisation) -> None:
     assert records.verify(organisation).ok
 
 
-def test_writers_at_the_same_time_leave_no_gap(committed: None) -> None:  # noqa: F811
+def test_writers_at_the_same_time_leave_no_gap(committed: None) -> None:
     organisation, failures = make_organisation(), []
 
     def writer(seed: int) -> None:
@@ -140,7 +139,7 @@ def test_the_application_cannot_change_what_was_written(organisation: Organisati
     assert list(model.objects.values_list()) == before
 
 
-def test_checkpoints_are_made_when_due(committed: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_checkpoints_are_made_when_due(committed: None, monkeypatch: pytest.MonkeyPatch) -> None:
     organisation = make_organisation()
     make_organisation("empty")
     assert checkpoints.make_due() == []
@@ -157,7 +156,7 @@ def test_checkpoints_are_made_when_due(committed: None, monkeypatch: pytest.Monk
     assert records.verify(organisation).checkpoints == 6
 
 
-def test_a_checkpoint_that_was_rolled_back_leaves_no_line(committed: None) -> None:  # noqa: F811
+def test_a_checkpoint_that_was_rolled_back_leaves_no_line(committed: None) -> None:
     organisation = make_organisation()
     with transaction.atomic():
         write(organisation)
@@ -167,14 +166,14 @@ def test_a_checkpoint_that_was_rolled_back_leaves_no_line(committed: None) -> No
     assert records.verify(organisation).ok
 
 
-def test_the_file_outside_is_private(committed: None) -> None:  # noqa: F811
+def test_the_file_outside_is_private(committed: None) -> None:
     organisation = make_organisation()
     write(organisation)
     checkpoints.checkpoint(organisation)
     assert checkpoints.path().stat().st_mode & 0o777 == 0o600
 
 
-def test_checkpoints_survive_a_change_of_the_key_file(committed: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_checkpoints_survive_a_change_of_the_key_file(committed: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from cryptography.fernet import Fernet
 
     organisation = make_organisation()

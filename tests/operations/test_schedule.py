@@ -6,7 +6,6 @@ import pytest
 from django.db import connection
 from django.utils import translation
 
-from tests.operations.committed import committed  # noqa: F401 - a fixture
 from tests.people import make_environment, make_organisation
 from wellkept.estate.access import Console, Denied
 from wellkept.estate.errors import Invalid
@@ -132,7 +131,7 @@ def test_a_schedule_whose_expression_was_damaged_is_paused_and_reported(organisa
     assert schedule.fire_due(NOON + timedelta(days=1)) == []
 
 
-def test_of_several_workers_exactly_one_starts_each(committed: None) -> None:  # noqa: F811
+def test_of_several_workers_exactly_one_starts_each(committed: None) -> None:
     organisation = make_organisation()
     for _ in range(12):
         at(make(organisation), NOON)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.operations.committed import committed, database_administrator  # noqa: F401 - a fixture
 from tests.people import make_organisation, make_system
+from tests.services.committed import database_administrator
 from wellkept.estate.models import Organisation
 from wellkept.lib import hashchain, signing
 from wellkept.lib.text import message
@@ -64,7 +64,7 @@ class Tampering:
 
 
 @pytest.fixture
-def tampering(committed: None) -> Any:  # noqa: F811
+def tampering(committed: None) -> Any:
     made = Tampering()
     found = records.verify(made.organisation)
     assert (found.ok, found.entries, found.checkpoints) == (True, LENGTH, 2 * len(SIGNED))
