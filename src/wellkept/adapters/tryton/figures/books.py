@@ -22,8 +22,9 @@ UNBALANCED = """
     JOIN account_move m ON m.id = l.move ORDER BY m.id
 """
 POSTINGS = """
-    SELECT m.company, j.id, j.name, to_char(m.date, 'YYYY-MM'), m.state, count(DISTINCT m.id), count(l.id), coalesce(sum(l.debit), 0)
-    FROM account_move m JOIN account_journal j ON j.id = m.journal LEFT JOIN account_move_line l ON l.move = m.id
+    SELECT m.company, j.id, j.name, to_char(m.date, 'YYYY-MM'), m.state, count(*), coalesce(sum(l.lines), 0), coalesce(sum(l.debit), 0)
+    FROM account_move m JOIN account_journal j ON j.id = m.journal
+    LEFT JOIN (SELECT move, count(*) AS lines, sum(debit) AS debit FROM account_move_line GROUP BY move) l ON l.move = m.id
     GROUP BY m.company, j.id, j.name, to_char(m.date, 'YYYY-MM'), m.state
 """
 BY_PARTY = """
@@ -34,12 +35,16 @@ BY_PARTY = """
     LEFT JOIN party_party p ON p.id = s.party
 """
 OPEN_INVOICES = """
-    SELECT i.id, coalesce(i.number, ''), p.name, sum(l.debit - l.credit)
-    FROM account_invoice i JOIN party_party p ON p.id = i.party
-    JOIN account_move_line l ON l.reconciliation IS NULL AND (
-        (l.move = i.move AND l.account = i.account)
-        OR l.id IN (SELECT r.line FROM "account_invoice-account_move_line" r WHERE r.invoice = i.id))
-    WHERE i.state = 'posted' GROUP BY i.id, i.number, p.name
+    WITH posted AS (SELECT id, number, party, move, account FROM account_invoice WHERE state = 'posted'), due AS (
+        SELECT i.id, l.id AS line, l.debit - l.credit AS amount
+        FROM posted i JOIN account_move_line l ON l.move = i.move AND l.account = i.account WHERE l.reconciliation IS NULL
+        UNION
+        SELECT i.id, l.id, l.debit - l.credit
+        FROM posted i JOIN "account_invoice-account_move_line" r ON r.invoice = i.id JOIN account_move_line l ON l.id = r.line
+        WHERE l.reconciliation IS NULL
+    )
+    SELECT i.id, coalesce(i.number, ''), p.name, sum(due.amount)
+    FROM posted i JOIN due ON due.id = i.id JOIN party_party p ON p.id = i.party GROUP BY i.id, i.number, p.name
 """
 RECONCILIATIONS = """
     SELECT a.company, a.id, coalesce(a.code, ''), a.name, count(l.reconciliation), count(DISTINCT l.reconciliation),

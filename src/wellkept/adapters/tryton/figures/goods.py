@@ -1,46 +1,26 @@
 """Figures of the goods: stock, its value, what is planned, prices, and bills of material."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from wellkept.adapters.tryton.figures.source import Source, Table, exact, money, needs
 from wellkept.planning.figures import Figure
 
 BUCKET = 1000
-# A product's quantity is summed once per pair of locations and only then spread over the two: the million moves are read one time.
-AT_LOCATIONS = """
-    WITH pairs AS (
-        SELECT company, product, from_location, to_location, sum(internal_quantity::numeric) AS quantity
-        FROM stock_move WHERE state = 'done' GROUP BY company, product, from_location, to_location
-    ), sides AS (
-        SELECT company, product, to_location AS location, quantity FROM pairs
-        UNION ALL SELECT company, product, from_location, -quantity FROM pairs
-    ), stock AS (
-        SELECT company, product, location, sum(quantity) AS quantity FROM sides GROUP BY company, product, location HAVING sum(quantity) <> 0
-    )
-"""
-QUANTITY = (
-    AT_LOCATIONS
-    + """
-    SELECT s.company, p.id, coalesce(p.code, ''), t.name, l.id, l.name, s.quantity
-    FROM stock s JOIN stock_location l ON l.id = s.location JOIN product_product p ON p.id = s.product JOIN product_template t ON t.id = p.template
-"""
-)
-VALUE = (
-    AT_LOCATIONS
-    + """
-    SELECT s.company, p.id, coalesce(p.code, ''), t.name, sum(s.quantity), max(c.cost_price)
-    FROM stock s JOIN stock_location l ON l.id = s.location JOIN product_product p ON p.id = s.product JOIN product_template t ON t.id = p.template
-    LEFT JOIN product_cost_price c ON c.product = s.product AND c.company = s.company
-    WHERE l.type = 'storage' GROUP BY s.company, p.id, p.code, t.name
-"""
-)
+MEASURES: Mapping[str, Callable[[Decimal], str]] = {"number": exact, "quantity": exact, "price": money, "cost": money}
+Stock = Mapping[tuple[int, int, int], Decimal]
+"""Quantity by company, product and location."""
+# Three figures come from one pass: on a million moves each further one costs a second.
 MOVES = """
-    SELECT m.company, m.state, f.type, t.type, count(*), sum(m.internal_quantity::numeric),
-           coalesce(sum(m.quantity::numeric * m.unit_price), 0), coalesce(sum(m.internal_quantity::numeric * m.cost_price), 0)
-    FROM stock_move m JOIN stock_location f ON f.id = m.from_location JOIN stock_location t ON t.id = m.to_location
-    GROUP BY m.company, m.state, f.type, t.type
+    SELECT company, product, from_location, to_location, state, count(*), sum(internal_quantity::numeric),
+           coalesce(sum(quantity::numeric * unit_price), 0), coalesce(sum(internal_quantity::numeric * cost_price), 0)
+    FROM stock_move GROUP BY company, product, from_location, to_location, state
 """
+PRODUCTS = "SELECT p.id, coalesce(p.code, ''), t.name FROM product_product p JOIN product_template t ON t.id = p.template"
+COSTS = "SELECT company, product, cost_price FROM product_cost_price WHERE cost_price IS NOT NULL"
+LOCATIONS = "SELECT id, name, type FROM stock_location"
 PRICES = "SELECT company, {link} / %d, count(*), coalesce(sum({value}), 0) FROM {table} GROUP BY 1, 2" % BUCKET  # noqa: UP031 - str.format fills the rest
 BILLS = """
     SELECT b.id, b.name, b.active, coalesce(i.told, 'nothing'), coalesce(o.told, 'nothing')
@@ -53,37 +33,75 @@ BILL_LINES = """
 """
 
 
+@dataclass(frozen=True)
+class _Moves:
+    """All moves of one company, product, way and state."""
+
+    company: int
+    product: int
+    start: int
+    end: int
+    state: str
+    count: int
+    quantity: Decimal
+    price: Decimal
+    cost: Decimal
+
+
 @needs("stock_move", "stock_location", "product_product", "product_template")
-def stock_quantity(source: Source) -> Sequence[Figure]:
-    """What lies where: done moves in minus out, per product and location, in the product's own unit."""
+def stock(source: Source) -> Sequence[Figure]:
+    """What lies where and what it is worth, from the done moves; and all moves by state and direction."""
+    moves = [_Moves(*row) for row in source.rows(MOVES)]
+    locations = {number: (name, kind) for number, name, kind in source.rows(LOCATIONS)}
+    products = {number: f"{code} {name}".strip() for number, code, name in source.rows(PRODUCTS)}
+    there: dict[tuple[int, int, int], Decimal] = defaultdict(Decimal)
+    for move in moves:
+        if move.state == "done":
+            there[move.company, move.product, move.end] += move.quantity
+            there[move.company, move.product, move.start] -= move.quantity
+    quantities = _quantities(source, there, products, locations)
+    return quantities, *_values(source, there, products, locations), _planned(source, moves, locations)
+
+
+def _quantities(source: Source, there: Stock, products: Mapping[int, str], locations: Mapping[int, tuple[str, str]]) -> Figure:
+    """Per product and location, in the product's own unit."""
     table = Table("stock_quantity", "Stock by product and location")
-    for company, product, code, name, location, place, quantity in source.rows(QUANTITY):
-        label = f"stock of {code} {name} at {place}{source.of(company)}".replace("  ", " ")
-        table.put(f"{company}/{product}/{location}", label, exact(quantity))
-    return (table.figure(),)
+    for (company, product, location), quantity in there.items():
+        if quantity:
+            label = f"stock of {products[product]} at {locations[location][0]}{source.of(company)}"
+            table.put(f"{company}/{product}/{location}", label, exact(quantity))
+    return table.figure()
 
 
-@needs("stock_move", "stock_location", "product_cost_price", "product_product", "product_template")
-def stock_value(source: Source) -> Sequence[Figure]:
-    """The value of what lies in storage: quantity times cost price, per product."""
+def _values(source: Source, there: Stock, products: Mapping[int, str], locations: Mapping[int, tuple[str, str]]) -> Sequence[Figure]:
+    """Quantity in storage times cost price, per product."""
+    if not source.has("product_cost_price"):
+        return ()
+    costs = {(company, product): cost for company, product, cost in source.rows(COSTS)}
+    stored: dict[tuple[int, int], Decimal] = defaultdict(Decimal)
+    for (company, product, location), quantity in there.items():
+        if locations[location][1] == "storage":
+            stored[company, product] += quantity
     table = Table("stock_value", "Stock value by product")
-    for company, product, code, name, quantity, cost in source.rows(VALUE):
-        label = f"stock value of {code} {name}{source.of(company)}".replace("  ", " ")
-        table.put(f"{company}/{product}", label, money(quantity * (cost or Decimal(0))))
+    for (company, product), quantity in stored.items():
+        value = quantity * costs.get((company, product), Decimal(0))
+        table.put(f"{company}/{product}", f"stock value of {products[product]}{source.of(company)}", money(value))
     return (table.figure(),)
 
 
-@needs("stock_move", "stock_location")
-def stock_planned(source: Source) -> Sequence[Figure]:
-    """Stock moves by state and direction: number, quantity, price and cost."""
-    table = Table("stock_planned", "Stock moves by state and direction")
-    for company, state, start, end, count, quantity, price, cost in source.rows(MOVES):
-        key, label = f"{company}/{state}/{start}/{end}", f"stock moves{source.of(company)}, {state}, {start} to {end}"
-        table.put(f"{key}/count", f"{label}, number", exact(count))
-        table.put(f"{key}/quantity", f"{label}, quantity", exact(quantity))
-        table.put(f"{key}/price", f"{label}, price", money(price))
-        table.put(f"{key}/cost", f"{label}, cost", money(cost))
-    return (table.figure(),)
+def _planned(source: Source, moves: Sequence[_Moves], locations: Mapping[int, tuple[str, str]]) -> Figure:
+    """Number, quantity, price and cost of the moves by state and direction."""
+    sums: dict[tuple[int, str, str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(MEASURES))
+    for move in moves:
+        key = (move.company, move.state, locations[move.start][1], locations[move.end][1])
+        added = (Decimal(move.count), move.quantity, move.price, move.cost)
+        sums[key] = [old + new for old, new in zip(sums[key], added, strict=True)]
+    table = Table("stock_moves", "Stock moves by state and direction")
+    for (company, state, start, end), measured in sums.items():
+        for (name, say), value in zip(MEASURES.items(), measured, strict=True):
+            label = f"stock moves{source.of(company)}, {state}, {start} to {end}, {name}"
+            table.put(f"{company}/{state}/{start}/{end}/{name}", label, say(value))
+    return table.figure()
 
 
 def prices(source: Source) -> Sequence[Figure]:
