@@ -64,6 +64,6 @@ def _validation(api: NinjaAPI, request: HttpRequest, error: Any) -> HttpResponse
     return answer(api, request, 422, "usage", said, details=details)
 
 
-def _unexpected(api: NinjaAPI, request: HttpRequest, error: Exception) -> HttpResponse:
+def _unexpected(api: NinjaAPI, request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
     return answer(api, request, 500, "failed", "Something went wrong in Wellkept; its log says what.")

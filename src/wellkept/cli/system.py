@@ -13,14 +13,14 @@ from wellkept.adapters.base import Login, Site
 from wellkept.cli import output, pick
 from wellkept.cli.output import Json, Wait, Yes
 from wellkept.cli.pick import OrganisationOption, SystemArgument
-from wellkept.estate import access, adopt, provision, systems
+from wellkept.estate import access, adopt, operations, provision, systems
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Kind, System
 from wellkept.tools.postgres import Server
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ERPs that are kept: adopt, provision, look at them.")
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
-DATABASE_PASSWORD, LOGIN_PASSWORD = "WELLKEPT_DATABASE_PASSWORD", "WELLKEPT_ERP_PASSWORD"  # noqa: S105 - names of variables
+DATABASE_PASSWORD, LOGIN_PASSWORD = "WELLKEPT_DATABASE_PASSWORD", "WELLKEPT_ERP_PASSWORD"
 
 
 @app.command("list")
@@ -119,7 +119,7 @@ def provision_(
     as_json: Json = False,
 ) -> None:
     """Install a real Tryton here with a working company, start it, and keep it."""
-    run = provision.request(pick.organisation(organisation), name, size=size, seed=seed, who=pick.WHO)
+    run = operations.request(pick.organisation(organisation), name, size=size, seed=seed, who=pick.WHO)
     if wait:
         output.finish(output.follow(run), as_json=as_json)
     output.emit({"run": str(run.pk), "state": run.state} if as_json else f"started: run {run.pk}", as_json=as_json)

@@ -6,7 +6,7 @@
 import os
 import platform
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def plan(organisation: Organisation, name: str, site: Site, *, who: Who, adapter
     Unsupported from the adapter.
     """
     access.require(who, Role.ADMINISTRATOR, organisation)
-    _check_name(name)
+    check_name(name)
     if not site.database:
         raise Invalid("the name of the ERP's database is missing")
     connect.check_addresses(site.url, site.server.host if site.server else None, site.server.port if site.server else None)
@@ -84,8 +84,8 @@ def plan(organisation: Organisation, name: str, site: Site, *, who: Who, adapter
 
 
 @transaction.atomic
-def apply(plan: Plan, *, who: Who, provisioned: bool = False) -> System:
-    """Store what the plan says and put it on record. Raises Denied and Taken."""
+def apply(plan: Plan, *, who: Who, extra: Mapping[str, Any] | None = None) -> System:
+    """Store what the plan says, with ``extra`` settings of the environment, and put it on record. Raises Denied and Taken."""
     access.require(who, Role.ADMINISTRATOR, plan.organisation)
     try:
         with transaction.atomic():
@@ -94,8 +94,8 @@ def apply(plan: Plan, *, who: Who, provisioned: bool = False) -> System:
         raise Taken(f"the system {plan.name} is kept already") from error
     environment = Environment.objects.create(system=system, host=_host(plan), time_zone=plan.organisation.time_zone)
     connect.keep(environment, plan.site)
-    if provisioned:
-        environment.settings["provisioned"] = True
+    if extra:
+        environment.settings |= extra
         environment.save(update_fields=["settings"])
     remember(environment, plan.discovery)
     told = message(
@@ -143,7 +143,8 @@ def blind_spots(environment: Environment) -> list[Blind]:
     return [Blind(**entry) for entry in environment.seen.get("blind", [])]
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise Invalid when a system cannot be named so."""
     try:
         validate_slug(name)
     except ValidationError as error:

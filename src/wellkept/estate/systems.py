@@ -13,7 +13,7 @@ from wellkept.estate.access import Who
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Component, Environment, Kind, Membership, Organisation, Role, Secret, System
 from wellkept.home import Home
-from wellkept.lib.text import message
+from wellkept.lib.text import Message, message
 from wellkept.tools import command, postgres
 
 logger = logging.getLogger(__name__)
@@ -94,24 +94,25 @@ def forget(system: System, *, who: Who) -> dict[str, int]:
     access.require(who, Role.ADMINISTRATOR, system)
     if any(environment.settings.get("provisioned") for environment in system.environments.all()):
         raise Invalid(f"{system.name} was provisioned here; destroy it instead: wellkept system destroy {system.name}")
-    return _forget(system, who)
+    return give_up(system, who=who, told=message(gettext_noop("The system {name} was given up"), name=system.name))
 
 
-def _forget(system: System, who: Who) -> dict[str, int]:
+@transaction.atomic
+def give_up(system: System, *, who: Who, told: Message) -> dict[str, int]:
+    """Delete the rows of a system that are not history and put that on record as ``told``. Raises Invalid while a run is open."""
     # The lock lets a second one who gives the same system up see that it is gone.
     current = System.objects.select_for_update().filter(pk=system.pk, removed_at=None).first()
     if current is None:
         raise Invalid(f"{system.name} was given up already")
-    if system.runs.filter(ended_at=None).exists():  # type: ignore[attr-defined]
+    if system.runs.filter(ended_at=None).exists():
         raise Invalid(f"{system.name} has an open run: wait for its end, or cancel it")
     counts = what_is_forgotten(system)
     Secret.objects.filter(organisation=system.organisation, name__in=_secret_names(system)).delete()
     Membership.objects.filter(system=system).delete()
     Component.objects.filter(environment__system=system).delete()
-    system.schedules.all().delete()  # type: ignore[attr-defined]
+    system.schedules.all().delete()
     current.removed_at = system.removed_at = timezone.now()
     current.save(update_fields=["removed_at"])
-    told = message(gettext_noop("The system {name} was given up"), name=system.name)
     history.note(system.organisation, "estate.removed", told, who=who, system=system, data=counts)
     return counts
 
@@ -122,7 +123,7 @@ def what_is_forgotten(system: System) -> dict[str, int]:
         "logins": Secret.objects.filter(organisation=system.organisation, name__in=_secret_names(system)).count(),
         "roles": Membership.objects.filter(system=system).count(),
         "components": Component.objects.filter(environment__system=system).count(),
-        "schedules": system.schedules.count(),  # type: ignore[attr-defined]
+        "schedules": system.schedules.count(),
     }
 
 
