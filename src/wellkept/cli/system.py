@@ -79,11 +79,11 @@ def adopt_(
         site = replace(site, login=Login(login, _password(LOGIN_PASSWORD, f"Password of {login} in the ERP") or ""))
     site = replace(site, url=url or site.url, interpreter=interpreter or site.interpreter, files=files or site.files)
     plan = adopt.plan(pick.organisation(organisation), name, site, who=pick.WHO, title=title)
+    found = plan.plain()
+    if preview or not as_json:
+        output.emit(found if as_json else {**found, "not_seen": _sentences(found["not_seen"])}, as_json=as_json)
     if preview:
-        output.emit(plan.plain(), as_json=as_json)
         return
-    if not as_json:
-        output.emit(plan.plain(), as_json=False)
     output.confirm(f"Adopt it as {name}?", yes=yes)
     system = adopt.apply(plan, who=pick.WHO)
     output.emit(_row(system) if as_json else f"{name} is adopted. Next: wellkept backup take {name}", as_json=as_json)
@@ -180,6 +180,9 @@ def _components(place: Any) -> list[dict[str, Any]]:
 
 def _seen_text(seen: dict[str, Any]) -> dict[str, Any]:
     """A discovery for people: what could not be seen as sentences."""
-    blind = [f"{entry['what']}: {entry['why']} → {entry['remedy']}" for entry in seen.get("blind", [])]
     processes = [f"{entry['role']} ({entry['pid']})" for entry in seen.get("processes", [])]
-    return {**{key: value for key, value in seen.items() if key != "blind"}, "processes": processes, "not_seen": blind}
+    return {**{key: value for key, value in seen.items() if key != "blind"}, "processes": processes, "not_seen": _sentences(seen.get("blind", []))}
+
+
+def _sentences(blind: list[dict[str, str]]) -> list[str]:
+    return [f"{entry['what']}: {entry['why']} → {entry['remedy']}" for entry in blind]
