@@ -10,7 +10,7 @@ from tests.people import make_organisation
 from wellkept.estate.models import Organisation
 from wellkept.lib import hashchain
 from wellkept.lib.text import message
-from wellkept.operations import checkpoints, records
+from wellkept.operations import checkpoints, records, verification
 from wellkept.operations.models import Checkpoint, Record
 
 
@@ -30,7 +30,7 @@ def test_numbers_start_at_one_for_each_organisation_and_hashes_link(organisation
     assert rows[0].previous_hash == hashchain.GENESIS
     assert [row.previous_hash for row in rows[1:]] == [row.hash for row in rows[:-1]]
     assert list(Record.objects.filter(organisation=other_organisation).order_by("number").values_list("number", flat=True)) == [1, 2]
-    assert records.verify(organisation) == records.Verification(True, 3, None, None, 0, rows[-1].hash)
+    assert records.verify(organisation) == verification.Verification(True, 3, None, None, 0, rows[-1].hash)
 
 
 def test_an_entry_rolls_back_with_its_transaction(organisation: Organisation) -> None:
@@ -189,7 +189,7 @@ def test_checkpoints_survive_a_change_of_the_key_file(committed: None, monkeypat
 def test_a_file_that_is_no_export_is_refused() -> None:
     for lines in ([], ["[]"], ['{"type": "other"}'], ["not json"]):
         with pytest.raises(ValueError, match=r"export|Expecting"):
-            records.verify_export(iter(lines), [])
+            verification.of_export(iter(lines), [])
 
 
 def test_a_spreadsheet_never_runs_an_exported_cell(organisation: Organisation) -> None:

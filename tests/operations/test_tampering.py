@@ -12,7 +12,7 @@ from tests.services.committed import database_administrator
 from wellkept.estate.models import Organisation
 from wellkept.lib import hashchain, signing
 from wellkept.lib.text import message
-from wellkept.operations import checkpoints, records
+from wellkept.operations import checkpoints, records, verification
 from wellkept.operations.models import Checkpoint, Record
 
 LENGTH = 9
@@ -52,7 +52,7 @@ class Tampering:
             for model in (Record, Checkpoint):
                 admin.execute(f"DROP TABLE kept_{model._meta.db_table}")
 
-    def after(self, *statements: tuple[str, dict[str, Any]]) -> records.Verification:
+    def after(self, *statements: tuple[str, dict[str, Any]]) -> verification.Verification:
         """What verify says after the statements; the record is put back afterwards."""
         with database_administrator() as admin:
             for statement, values in statements:
@@ -115,8 +115,8 @@ def test_every_column_of_every_entry_is_protected(tampering: Tampering) -> None:
             seen[str(found.reason["id"] if found.reason else "")] += 1
     print(f"\nedits of a column: {sum(seen.values())}, all noticed: {dict(seen)}")  # noqa: T201
     moved = LENGTH * 2
-    assert seen[records.BREAKS["edited"]] == LENGTH * sum(map(len, columns.values())) - moved
-    assert seen[records.BREAKS["missing"]] + seen[records.BREAKS["truncated"]] == moved
+    assert seen[verification.BREAKS["edited"]] == LENGTH * sum(map(len, columns.values())) - moved
+    assert seen[verification.BREAKS["missing"]] + seen[verification.BREAKS["truncated"]] == moved
 
 
 def test_every_entry_edited_and_hashed_anew_is_named(tampering: Tampering) -> None:
@@ -129,7 +129,7 @@ def test_every_entry_edited_and_hashed_anew_is_named(tampering: Tampering) -> No
         assert (found.ok, found.first_broken) == (False, number)
         assert found.reason
         expected = "rewritten" if number in SIGNED else "replaced"
-        assert found.reason["id"] == records.BREAKS[expected], number
+        assert found.reason["id"] == verification.BREAKS[expected], number
 
 
 def test_a_whole_chain_written_anew_contradicts_the_signed_checkpoints(tampering: Tampering) -> None:
@@ -142,7 +142,7 @@ def test_a_whole_chain_written_anew_contradicts_the_signed_checkpoints(tampering
         signed = next(point for point in SIGNED if point >= number)
         assert (found.ok, found.first_broken) == (False, signed)
         assert found.reason
-        assert found.reason["id"] == records.BREAKS["rewritten"]
+        assert found.reason["id"] == verification.BREAKS["rewritten"]
         assert found.reason["params"]["since"] <= number  # type: ignore[index]
 
 
@@ -152,7 +152,7 @@ def test_removed_entries_are_named(tampering: Tampering) -> None:
         found = tampering.after(("DELETE FROM wellkept_record WHERE number BETWEEN %(first)s AND %(last)s", {"first": first, "last": last}))
         assert (found.ok, found.first_broken, found.entries) == (False, first, first - 1)
         assert found.reason
-        assert found.reason["id"] == records.BREAKS["truncated" if last == LENGTH else "missing"]
+        assert found.reason["id"] == verification.BREAKS["truncated" if last == LENGTH else "missing"]
     print(f"\nranges removed: {len(cases)}, all noticed")  # noqa: T201
 
 
@@ -165,7 +165,7 @@ def test_removed_and_renumbered_entries_are_named(tampering: Tampering) -> None:
         )
         assert (found.ok, found.first_broken) == (False, number)
         assert found.reason
-        assert (found.reason["id"], found.reason["params"]["was"]) == (records.BREAKS["renumbered"], number + 1)  # type: ignore[index]
+        assert (found.reason["id"], found.reason["params"]["was"]) == (verification.BREAKS["renumbered"], number + 1)  # type: ignore[index]
 
 
 def test_an_inserted_entry_is_noticed_wherever_it_stands(tampering: Tampering) -> None:
@@ -187,7 +187,7 @@ def test_an_inserted_entry_is_noticed_wherever_it_stands(tampering: Tampering) -
         assert found.ok is False
         assert found.first_broken in {number + 1, number + 2}
         assert found.reason
-        assert found.reason["id"] in {records.BREAKS["renumbered"], records.BREAKS["rewritten"]}
+        assert found.reason["id"] in {verification.BREAKS["renumbered"], verification.BREAKS["rewritten"]}
 
 
 def test_entries_that_changed_places_are_named(tampering: Tampering) -> None:
@@ -200,7 +200,7 @@ def test_entries_that_changed_places_are_named(tampering: Tampering) -> None:
         )
         assert (found.ok, found.first_broken) == (False, first)
         assert found.reason
-        assert (found.reason["id"], found.reason["params"]["was"]) == (records.BREAKS["renumbered"], second)  # type: ignore[index]
+        assert (found.reason["id"], found.reason["params"]["was"]) == (verification.BREAKS["renumbered"], second)  # type: ignore[index]
     print(f"\npairs that changed places: {len(pairs)}, all noticed")  # noqa: T201
 
 
@@ -213,14 +213,14 @@ def test_a_number_that_exists_twice_is_named(tampering: Tampering) -> None:
     with database_administrator() as admin:
         admin.execute("ALTER TABLE wellkept_record ADD CONSTRAINT one_record_per_number UNIQUE (organisation_id, number)")
     assert (found.ok, found.first_broken) == (False, 4)
-    assert found.reason == message(records.BREAKS["repeated"], number=4)
+    assert found.reason == message(verification.BREAKS["repeated"], number=4)
 
 
 def test_emptying_both_tables_is_noticed_by_the_file_outside(tampering: Tampering) -> None:
     found = tampering.after(("TRUNCATE wellkept_record, wellkept_checkpoint", {}))
     assert (found.ok, found.entries, found.first_broken) == (False, 0, 1)
     assert found.reason
-    assert found.reason["id"] == records.BREAKS["truncated"]
+    assert found.reason["id"] == verification.BREAKS["truncated"]
     assert found.reason["params"]["signed"] == SIGNED[0]  # type: ignore[index]
 
 
@@ -234,14 +234,14 @@ def test_every_column_of_every_checkpoint_is_protected(tampering: Tampering, col
         assert found.ok is False
         assert found.first_broken == (2 if column == "number" else number)
         assert found.reason
-        assert found.reason["id"] == records.BREAKS["unsigned" if column == "organisation_id" else "forged"]
+        assert found.reason["id"] == verification.BREAKS["unsigned" if column == "organisation_id" else "forged"]
 
 
 def test_a_checkpoint_removed_from_the_database_is_noticed(tampering: Tampering) -> None:
     for number in SIGNED:
         found = tampering.after(("DELETE FROM wellkept_checkpoint WHERE number = %(number)s", {"number": number}))
         assert (found.ok, found.first_broken) == (False, number)
-        assert found.reason == message(records.BREAKS["unsigned"], number=number)
+        assert found.reason == message(verification.BREAKS["unsigned"], number=number)
 
 
 def test_a_checkpoint_signed_by_somebody_else_is_named(tampering: Tampering) -> None:
@@ -259,7 +259,7 @@ def test_a_checkpoint_signed_by_somebody_else_is_named(tampering: Tampering) -> 
         )
     )
     assert (found.ok, found.first_broken) == (False, LENGTH)
-    assert found.reason == message(records.BREAKS["forged"], number=LENGTH, at=point.at, source="database")
+    assert found.reason == message(verification.BREAKS["forged"], number=LENGTH, at=point.at, source="database")
 
 
 def test_a_damaged_file_outside_is_noticed(tampering: Tampering) -> None:
@@ -267,7 +267,7 @@ def test_a_damaged_file_outside_is_noticed(tampering: Tampering) -> None:
     found = records.verify(tampering.organisation)
     assert found.ok is False
     assert found.reason
-    assert found.reason["id"] == records.BREAKS["forged"]
+    assert found.reason["id"] == verification.BREAKS["forged"]
 
 
 def exported(organisation: Organisation) -> list[str]:
@@ -276,9 +276,9 @@ def exported(organisation: Organisation) -> list[str]:
 
 def test_an_export_is_verified_without_the_server(tampering: Tampering) -> None:
     lines = exported(tampering.organisation)
-    found = records.verify_export(iter(lines), [checkpoints.public_key()])
+    found = verification.of_export(iter(lines), [checkpoints.public_key()])
     assert (found.ok, found.entries, found.checkpoints) == (True, LENGTH, len(SIGNED))
-    found = records.verify_export(iter(lines), [signing.public_key("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=")])
+    found = verification.of_export(iter(lines), [signing.public_key("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=")])
     assert (found.ok, found.first_broken) == (False, SIGNED[0])
 
 
@@ -286,6 +286,6 @@ def test_every_line_of_an_export_is_protected(tampering: Tampering) -> None:
     lines, key = exported(tampering.organisation), [checkpoints.public_key()]
     for index in range(1, LENGTH + 1):
         changed = [*lines[:index], lines[index].replace("os:root", "nobody"), *lines[index + 1 :]]
-        assert records.verify_export(iter(changed), key).first_broken == index
-        assert records.verify_export(iter([*lines[:index], *lines[index + 1 :]]), key).first_broken == index
-        assert records.verify_export(iter(lines[:index]), key).first_broken == index
+        assert verification.of_export(iter(changed), key).first_broken == index
+        assert verification.of_export(iter([*lines[:index], *lines[index + 1 :]]), key).first_broken == index
+        assert verification.of_export(iter(lines[:index]), key).first_broken == index

@@ -41,8 +41,8 @@ def committed(_protection_back: None, transactional_db: None) -> Iterator[None]:
     """Rows of the test are really committed, and all removed afterwards, the append-only ones too."""
     yield
     triggers("DISABLE")
-    if engine._client.cache_info().currsize:
-        engine.client().destroy()
-        engine._client.cache_clear()
+    engine._client.cache_clear()
+    with database_administrator() as admin:
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'dbos%'")
     for file in (checkpoints.path(), checkpoints.keys_path()):
         file.unlink(missing_ok=True)

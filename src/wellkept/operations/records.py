@@ -9,19 +9,18 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from wellkept.estate.models import Organisation, System
 from wellkept.lib import csvsafe, hashchain
-from wellkept.lib.text import Message, message, say
-from wellkept.operations import checkpoints
+from wellkept.lib.text import Message, say
+from wellkept.operations import checkpoints, verification
 from wellkept.operations.models import Record
+from wellkept.operations.verification import Verification
 
 LOCK_CLASS = 0x5265636F
 CHUNK = 2000
@@ -49,46 +48,10 @@ SECRET_TEXT = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
 HIDDEN = "[hidden]"
-BREAKS = {
-    "malformed": gettext_noop("Entry {number} is not readable as an entry."),
-    "edited": gettext_noop("Entry {number} was edited: its content does not fit its hash."),
-    "renumbered": gettext_noop("Entry {number} was number {was} when it was written: an entry was inserted, removed or moved."),
-    "replaced": gettext_noop("Entry {number} was replaced: entry {witness} was written next to another one."),
-    "missing": gettext_noop("Entries {first} to {last} were removed."),
-    "repeated": gettext_noop("Entry {number} exists more than once."),
-    "foreign": gettext_noop("Entry {number} belongs to another organisation."),
-    "rewritten": gettext_noop("Entry {number} is not the one that was signed on {at}: entries from {since} on were rewritten."),
-    "truncated": gettext_noop("The end was cut off: {signed} entries were signed on {at}, {entries} are there."),
-    "forged": gettext_noop("The checkpoint for entry {number} does not carry our signature."),
-    "unsigned": gettext_noop("The checkpoint for entry {number} was removed from the database."),
-}
 
 
 class SecretInRecord(ValueError):
     """Somebody tried to write a secret into the record; nothing was written."""
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Whether a record holds: how many entries were read, the number of the first broken one, and a sentence that says how it broke."""
-
-    ok: bool
-    entries: int
-    first_broken: int | None
-    reason: Message | None
-    checkpoints: int
-    last_hash: str
-
-    def plain(self) -> dict[str, Any]:
-        """Plain data for commands and the API; the reason in English."""
-        return {
-            "ok": self.ok,
-            "entries": self.entries,
-            "first_broken": self.first_broken,
-            "reason": say(self.reason) or None,
-            "checkpoints": self.checkpoints,
-            "last_hash": self.last_hash,
-        }
 
 
 def append(
@@ -178,31 +141,13 @@ def verify(organisation: Organisation) -> Verification:
         known = {(point.number, point.hash) for point in stored}
         lost = next((point for point in outside if (point.number, point.hash) not in known), None)
         if lost is not None:
-            return _verification(verdict, hashchain.Break(lost.number, "unsigned"))
-    return _verification(verdict, verdict.broken)
-
-
-def verify_export(lines: Iterator[str], public_keys: list[str]) -> Verification:
-    """Check an export (JSON Lines) without any server. Raises ValueError when a line is not JSON or the file is no export."""
-    header = json.loads(next(lines, "null"))
-    if not isinstance(header, dict) or header.get("type") != "record-export-1":
-        raise ValueError("this file is not an export of a record")
-    points = [hashchain.Checkpoint(**point, source="export") for point in header["checkpoints"]]
-    verdict = hashchain.check(map(json.loads, lines), points, public_keys, chain=header["organisation"])
-    if verdict.broken is None and verdict.entries < header["entries"]:
-        lost = {"entries": verdict.entries, "signed": header["entries"], "at": header["at"]}
-        return _verification(verdict, hashchain.Break(verdict.entries + 1, "truncated", lost))
-    return _verification(verdict, verdict.broken)
+            return verification.told(verdict, hashchain.Break(lost.number, "unsigned"))
+    return verification.told(verdict, verdict.broken)
 
 
 def export(organisation: Organisation, form: str) -> Iterator[str]:
     """The whole record as text, line by line: ``jsonl`` (can be verified anywhere) or ``csv`` (for a spreadsheet; safe against formulas)."""
     return _jsonl(organisation) if form == "jsonl" else _csv(organisation)
-
-
-def _verification(verdict: hashchain.Verdict, broken: hashchain.Break | None) -> Verification:
-    reason = message(BREAKS[broken.how], number=broken.number, **broken.details) if broken else None
-    return Verification(broken is None, verdict.entries, broken.number if broken else None, reason, verdict.checkpoints, verdict.last_hash)
 
 
 def _jsonl(organisation: Organisation) -> Iterator[str]:
