@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,12 @@ def readable_files(files: Path | None) -> Path | None:
     if not os.access(files, os.R_OK | os.X_OK):
         raise Failed(message(gettext_noop("The ERP's file folder {path} may not be read by Wellkept: give its user the right to"), path=str(files)))
     return files.resolve()
+
+
+def to_restore(stored: int, brief: Mapping[str, Any], *, with_database: bool = True) -> int:
+    """How much room a restore needs, in bytes: the files and the dump of the set, and the database that is made of it."""
+    database = int(brief.get("database_bytes") or brief["dump"]["bytes"] * 2) if with_database else 0
+    return int((stored + database) * RESTORE_FACTOR) + RESERVE
 
 
 def room(place: Path, needed: int) -> None:

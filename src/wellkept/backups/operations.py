@@ -42,7 +42,8 @@ def take_backup(run: Runbook, *, repository_id: int | None = None) -> Outcome:
     """Back up one environment as a set; a second round when the ERP removed a file between the dump and the store."""
     facts = run.step("check", take.begin, run.id, choose.Wish(run.system_id, run.environment_id, repository_id), limit=600)
     backup_id = facts["backup_id"]
-    stored, checked = {}, {"missing": []}
+    stored: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for _round in range(ROUNDS):
         run.step("dump", take.stage, run.id, backup_id, limit=DAY)
         stored = run.step("store", take.store, run.id, backup_id, limit=DAY)

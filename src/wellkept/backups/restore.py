@@ -26,7 +26,6 @@ from wellkept.tools import command, postgres
 
 MARKER = ".wellkept-restore.json"
 JOBS = 2
-DATABASE_FACTOR = 2.5
 LOCAL = ("/", "127.0.0.1", "localhost", "::1")
 Wish = Mapping[str, Any]
 
@@ -36,7 +35,7 @@ def plan(backup_id: int, folder: str, database: str = "", server: str = "") -> d
     backup = verify.verifiable(backup_id)
     target = Path(folder)
     _check_folder(target)
-    needed = int((backup.bytes or 0) * checks.RESTORE_FACTOR) + checks.RESERVE
+    needed = checks.to_restore(backup.bytes or 0, backup.manifest, with_database=False)
     checks.room(target, needed)
     with told():
         checks.repository_answers(backup.repository, repositories.opened(backup.repository))
@@ -163,7 +162,7 @@ def _check_database(backup: Backup, server: postgres.Server, name: str) -> None:
         text = gettext_noop("The backup was made on PostgreSQL {made}; a server of version {version} cannot take it")
         raise Failed(message(text, made=made, version=version))
     if data is not None and data[0] and server.host.startswith(LOCAL) and Path(data[0]).exists():
-        checks.room(Path(data[0]), int(backup.manifest["dump"]["bytes"] * DATABASE_FACTOR) + checks.RESERVE)
+        checks.room(Path(data[0]), checks.to_restore(0, backup.manifest))
 
 
 def _environment_of(backup: Backup, server: postgres.Server, name: str) -> Environment | None:

@@ -100,7 +100,7 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
     root = backup.manifest["files"].get("root")
     with told():
         tool = repositories.opened(backup.repository)
-        if (folder / "storing").exists() or Run.objects.filter(pk=backup.run_id, takeovers__gt=0).exists():
+        if (folder / "storing").exists() or Run.objects.filter(pk=uuid.UUID(run_id), takeovers__gt=0).exists():
             forget_half(tool, run_id)
         (folder / "storing").touch()
         before = _held(backup.repository)
@@ -113,8 +113,9 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
             on_progress=_report_storing,
         )
     progress.report(drivers={"bytes": done.bytes, "added": done.added, "files": done.files})
-    added = _held(backup.repository) - before if before is not None else done.added
-    return {"snapshot": done.snapshot, "files": done.files, "bytes": done.bytes, "stored_bytes": max(added, 0), "seconds": done.seconds}
+    after = _held(backup.repository)
+    added = max(after - before, 0) if before is not None and after is not None else done.added
+    return {"snapshot": done.snapshot, "files": done.files, "bytes": done.bytes, "stored_bytes": added, "seconds": done.seconds}
 
 
 def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
@@ -261,6 +262,7 @@ def _manifest(backup: Backup, site: Site, readings: Readings, seen: Discovery) -
         "system": {"id": system.pk, "name": system.name, "adapter": system.adapter, "organisation": backup.environment.system.organisation.slug},
         "environment": {"id": backup.environment_id, "kind": backup.environment.kind},
         "database": site.database,
+        "database_bytes": seen.database_bytes,
         "versions": {"disk": seen.version_on_disk, "database": seen.version_in_database},
         "modules": {part.name: part.active or part.installed for part in modules},
         "postgresql": {"major": int(readings.server_version.split(".")[0]), "version": readings.server_version},

@@ -38,7 +38,7 @@ def read_back(run_id: str, backup_id: int) -> dict[str, Any]:
     """Restore the whole set into the scratch folder and compare every hash and every file reference. Damage is told, not raised."""
     backup = verifiable(backup_id)
     target = scratch.folder(run_id) / "read-back"
-    checks.room(target, int((backup.bytes or 0) * checks.RESTORE_FACTOR) + checks.RESERVE)
+    checks.room(target, checks.to_restore(backup.bytes or 0, backup.manifest, with_database=False))
     with told():
         try:
             count = restored_and_hashed(repositories.opened(backup.repository), backup, target)
