@@ -26,7 +26,9 @@ def pause_database(installation: Installation, mode: str, seconds: float) -> Non
 
 
 @pytest.mark.parametrize(("mode", "seconds"), [("fast", 0.0), ("immediate", 0.0), ("immediate", 6.0)])
-def test_a_restart_of_the_database_ends_no_run_and_loses_none(installation: Installation, place: Environment, file: str, mode: str, seconds: float) -> None:
+def test_a_restart_of_the_database_ends_no_run_and_loses_none(
+    installation: Installation, place: Environment, file: str, mode: str, seconds: float
+) -> None:
     if not installation.pids:
         installation.start_worker()
     organisation = place.system.organisation
@@ -39,7 +41,7 @@ def test_a_restart_of_the_database_ends_no_run_and_loses_none(installation: Inst
     assert Record.objects.filter(run_id=run.id).count() == 1
     assert records.verify(organisation).ok
     assert not Lease.objects.exists()
-    assert leftovers(installation.home) == []
+    assert leftovers(installation) == []
     assert Worker.objects.count() == 1
     assert not Run.objects.filter(state__in=["queued", "running"]).exists()
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests import people
-from tests.services.installation import Installation, alive, installed, leftovers, until
+from tests.services.installation import Installation, alive, installed, leftovers, strays, until
 from wellkept.estate.models import Environment, Organisation, Person, Role
 from wellkept.operations import engine, queries, records, registry, runtime, scratch
 from wellkept.operations.models import Lease, Record, Run, Step, Worker
@@ -89,7 +89,7 @@ def test_a_run_succeeds_and_leaves_its_story(worker: int, installation: Installa
     assert (record.kind, record.actor, record.maintenance_type, record.system) == ("samples.work", somebody.email, "corrective", place.system)
     assert seen[-1]["open"] is False
     assert [phase["state"] for phase in seen[-1]["phases"]] == ["done"] * 4
-    assert leftovers(installation.home) == []
+    assert leftovers(installation) == []
     assert engine.status(str(run.id)) == "SUCCESS"
 
 
@@ -116,7 +116,7 @@ def test_a_step_over_its_time_is_stopped_with_its_program(
     assert run.outcome["params"] == {"step": "First", "limit": 0.7}
     assert lines(file) == ["first started"]
     assert 0.7 <= run.steps.get(name="first").seconds < 5
-    assert leftovers(installation.home) == []
+    assert leftovers(installation) == []
 
 
 def test_retries_happen_as_declared(worker: int, home_organisation: Organisation, file: str, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_killed_worker_is_taken_over_by_another_within_30_seconds(installation
     assert steps(run)[:3] == [("first", 1, "done"), ("second", 1, "failed"), ("second", 2, "done")]
     assert run.worker == Worker.objects.get(pid=other).name
     assert taken < 30
-    assert leftovers(installation.home) == []
+    assert leftovers(installation) == []
 
 
 def test_a_worker_that_hangs_is_taken_over_and_may_not_write_any_more(installation: Installation, home_organisation: Organisation, file: str) -> None:
@@ -250,21 +250,21 @@ def test_a_worker_told_to_stop_hands_over_and_leaves_no_program(installation: In
     installation.terminate(first)
     pids = run.steps.get(name="start")
     assert pids.state == "done"
-    assert [line for line in leftovers(installation.home) if not line.startswith(str(installation.home.scratch))] == []
+    assert strays(installation) == []
     assert Run.objects.get(pk=run.pk).state == "running"
     assert not Worker.objects.filter(pid=first).exists()
     installation.start_worker()
     run = finished(run)
     assert (run.state, run.takeovers) == ("succeeded", 1)
     assert not any(alive(pid) for pid in run.result.values())
-    assert leftovers(installation.home) == []
+    assert leftovers(installation) == []
 
 
 def test_what_outlives_a_step_is_ended_with_the_run(worker: int, installation: Installation, home_organisation: Organisation, file: str) -> None:
     run = finished(submit(home_organisation, "samples.things", file=file, seconds=0))
     assert run.state == "succeeded"
     assert not any(alive(pid) for pid in run.result.values())
-    assert leftovers(installation.home) == []
+    assert leftovers(installation) == []
 
 
 def test_folders_of_ended_runs_are_swept(installation: Installation, home_organisation: Organisation) -> None:

@@ -132,10 +132,12 @@ def installed(name: str, **variables: str) -> Iterator[Installation]:
     made = Installation(home, environment)
     try:
         with _pointed_at(home):
-            from wellkept.operations import runtime
+            from wellkept.operations import engine, runtime
 
             call_command("migrate", verbosity=0)
             runtime.prepare_database()
+            # Waiting for the queue is most of what a kill costs; how often it is asked changes nothing else.
+            engine.client().register_queue(engine.QUEUE, worker_concurrency=engine.CONCURRENCY, polling_interval_sec=0.05)
             yield made
     finally:
         made.close()
@@ -159,25 +161,32 @@ def _pointed_at(home: homes.Home) -> Iterator[None]:
         connection.settings_dict.update(before)
 
 
-def leftovers(home: homes.Home) -> list[str]:
-    """What should not be there when nothing runs: scratch folders, and processes that work in them."""
-    folders = [str(entry) for entry in home.scratch.iterdir()]
-    needle = str(home.scratch).encode()
-    processes = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            line = entry.read_bytes()
-            if needle in line and int(entry.parent.name) != os.getpid():
-                processes.append(line.replace(b"\0", b" ").decode(errors="replace"))
-    return folders + processes
+def leftovers(installation: Installation) -> list[str]:
+    """What should not be there when no run is open: scratch folders, and processes that the workers started and did not end."""
+    folders = [str(entry) for entry in installation.home.scratch.iterdir()]
+    return folders + strays(installation)
 
 
-def children_of(pids: list[int]) -> list[int]:
-    """The processes whose parent is one of these."""
-    found = []
+def strays(installation: Installation) -> list[str]:
+    """The command lines of the processes that workers, dead or alive, have started and that still run."""
+    if installation.zygote is None:
+        return []
+    parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             fields = stat.read_text().rsplit(")", 1)[1].split()
-            if int(fields[1]) in pids and fields[0] != "Z":
-                found.append(int(stat.parent.name))
+            if fields[0] != "Z":
+                parents[int(stat.parent.name)] = int(fields[1])
+    found = []
+    for pid in parents:
+        if pid not in installation.pids and installation.zygote.pid in _ancestors(pid, parents):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found.append(f"{pid} " + Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def _ancestors(pid: int, parents: dict[int, int]) -> set[int]:
+    found: set[int] = set()
+    while (pid := parents.get(pid, 0)) and pid not in found:
+        found.add(pid)
     return found

@@ -3,10 +3,13 @@
 A line is a JSON object of environment variables for the new worker; the answer is its pid. The forked process runs what ``wellkept worker`` runs.
 """
 
+import ctypes
 import json
 import os
 import sys
 from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_worker(environment: dict[str, str]) -> None:
@@ -22,7 +25,14 @@ def become_worker(environment: dict[str, str]) -> None:
     runtime.serve()
 
 
+def answer(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
+    # What a killed worker leaves running becomes our child, and so can be told from everything else on the machine.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     import dbos  # noqa: F401
     import django
 
@@ -30,7 +40,7 @@ def main() -> None:
     from wellkept.operations import runtime
 
     runtime.registered()
-    print("ready", flush=True)
+    answer("ready")
     for line in sys.stdin:
         while True:
             # Reap what has ended, so that a killed worker does not stay as a zombie.
@@ -40,7 +50,7 @@ def main() -> None:
             except ChildProcessError:
                 break
         if line.strip() == "reap":
-            print("ok", flush=True)
+            answer("ok")
             continue
         pid = os.fork()
         if pid == 0:
@@ -48,7 +58,7 @@ def main() -> None:
                 become_worker(json.loads(line))
             finally:
                 os._exit(0)
-        print(pid, flush=True)
+        answer(str(pid))
 
 
 main()

@@ -80,7 +80,7 @@ class Runbook:
         self._steps += 1
         task = Task(phase, known, self._steps, lambda: function(*args, **kwargs), limit, retries, wait, shielded)
         envelope = engine.run_step(phase, lambda: _perform(task, self._execution))
-        milestone(f"{phase}:recorded")
+        milestone(f"{task.number}.{phase}:recorded")
         return _open(envelope)
 
 
@@ -99,12 +99,12 @@ def _perform(task: Task, execution: Execution) -> Envelope:
         row = persist(partial(_open_row, task, execution, turn))
         if row is None:
             return _closed(Cancelled())
-        milestone(f"{task.name}:started")
+        milestone(f"{task.number}.{task.name}:started")
         progress = Progress(row)
         started = time.monotonic()
         envelope = _attempt(task, execution, progress)
         seconds = time.monotonic() - started
-        milestone(f"{task.name}:done")
+        milestone(f"{task.number}.{task.name}:done")
         _close_row(execution, progress, envelope, seconds)
         if not envelope.pop("retryable", False) or turn == task.retries:
             break
@@ -206,7 +206,7 @@ def execute(run_id: str, worker: str) -> dict[str, Any]:
         with holding(execution):
             milestone("claimed")
             ended = _play(run, execution)
-            milestone("clean-up:over")
+            milestone("before-the-end")
             persist(lambda: _finish(execution, ended))
             milestone("finished")
             return {"state": ended.state}

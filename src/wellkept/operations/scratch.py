@@ -39,22 +39,30 @@ def folder(run_id: str) -> Path:
 
 def keep(run_id: str, name: str, group: int) -> None:
     """Remember a process group that was started for the run and outlives its step, so that the end of the run ends it."""
-    entry = folder(run_id) / f"{name}.group"
+    entry = folder(run_id) / f"{name}-{group}.group"
     entry.write_text(json.dumps({"group": group, "started": command.started_at(group)}))
 
 
 def stop_programs(run_id: str) -> None:
-    """End the process groups and the clusters of the run; their files stay."""
+    """End the process groups and the clusters of the run; their files stay.
+
+    They are the remembered ones, and every program whose output goes to a file in the run's folder: a worker may die between starting a program
+    and remembering it.
+    """
     place = path(run_id)
-    for entry in place.glob("*.group"):
-        kept = json.loads(entry.read_text())
-        if command.started_at(kept["group"]) in {None, kept["started"]} and command.group_alive(kept["group"]):
-            command.kill_group(kept["group"], signal.SIGCONT)
-            command.stop(kept["group"], grace=2.0)
-        entry.unlink(missing_ok=True)
     for pid_file in _shallow(place, "postmaster.pid"):
         data = pid_file.parent
         postgres.stop(postgres.Cluster(data, data, 0, postgres.service_user()), "immediate")
+    for group in _remembered(place) | command.groups_writing_into(place):
+        command.kill_group(group, signal.SIGCONT)
+        command.stop(group, grace=2.0)
+    for entry in place.glob("*.group"):
+        entry.unlink(missing_ok=True)
+
+
+def _remembered(place: Path) -> set[int]:
+    kept = [json.loads(entry.read_text()) for entry in place.glob("*.group")]
+    return {entry["group"] for entry in kept if command.started_at(entry["group"]) in {None, entry["started"]} and command.group_alive(entry["group"])}
 
 
 def remove(run_id: str) -> None:

@@ -261,6 +261,18 @@ def group_alive(group: int) -> bool:
     return False
 
 
+def groups_writing_into(folder: Path) -> set[int]:
+    """The process groups of programs whose standard output is a file in the folder (or below); ours is never among them."""
+    found = set()
+    for output in Path("/proc").glob("[0-9]*/fd/1"):
+        try:
+            if output.readlink().is_relative_to(folder):
+                found.add(os.getpgid(int(output.parts[2])))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found - {os.getpgid(0)}
+
+
 def started_at(pid: int) -> int | None:
     """The start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), None when it is gone.
 

@@ -1,0 +1,175 @@
+"""Kill a worker at every point of an operation, let another one go on, and look at what is left.
+
+A case is an operation with a way to start a run and a way to tell what is wrong afterwards. Its points are not listed by hand: a recording run writes
+down every milestone it passes. Then workers are killed at each of them. One run bears several kills, one after the other (never more than the runtime
+accepts before it gives a run up), so that an enumeration costs little more than a few runs; with ``WELLKEPT_CHAOS_FULL=1`` every point has a
+run of its own.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.services.installation import Installation, alive, leftovers, until
+from wellkept.operations import engine, records, runtime
+from wellkept.operations.models import OPEN_STATES, Lease, Record, Run, Step
+
+KILLS_PER_RUN = 8
+RUN_SECONDS = 180.0
+
+
+@dataclass
+class Case:
+    """``start`` submits a run; ``wrong`` says what is not as it must be after a run that ended (empty: nothing)."""
+
+    name: str
+    start: Callable[[], Run]
+    wrong: Callable[[Run], list[str]]
+    allowed: tuple[str, ...] = ("succeeded",)
+
+
+@dataclass
+class Report:
+    """What was done and what went wrong."""
+
+    case: str
+    seed: int
+    points: list[str] = field(default_factory=list)
+    killed: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def line(self, what: str) -> str:
+        took = time.monotonic() - self.started
+        return f"{self.case}: {what}: {len(self.killed)}, violations: {len(self.violations)}, seed {self.seed}, {took:.0f} s"
+
+
+def record_points(installation: Installation, case: Case, folder: Path) -> list[str]:
+    """Run the operation once without harm and return the points it passed, in order."""
+    log = folder / "points.txt"
+    pid = installation.start_worker(WELLKEPT_MILESTONES=str(log))
+    run = runtime.wait(case.start().id, timeout=RUN_SECONDS)
+    until(lambda: engine.status(str(run.id)) == "SUCCESS", 20, "the end of the workflow")
+    installation.kill(pid)
+    assert violations(installation, case, run) == []
+    return list(dict.fromkeys(log.read_text().splitlines()))
+
+
+def kill_at_every_point(installation: Installation, case: Case, folder: Path) -> Report:
+    """The whole enumeration."""
+    installation.kill_all()
+    report = Report(case.name, 0, record_points(installation, case, folder))
+    single = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
+    groups = -(-len(report.points) // (1 if single else KILLS_PER_RUN))
+    left = [point for start in range(groups) for point in _one_run(installation, case, report.points[start::groups], report)]
+    for point in left:
+        # Within one run of several kills a point may not come again under the same name; then it gets a run of its own.
+        if _one_run(installation, case, [point], report):
+            report.violations.append(f"{point}: was not reached")
+    return report
+
+
+def _one_run(installation: Installation, case: Case, points: list[str], report: Report) -> list[str]:
+    """Kill one run at each of the points, in order; returns the points it did not come by."""
+    missed, run, killed = [], None, []
+    for point in points:
+        pid = installation.start_worker(WELLKEPT_KILL_AT=point)
+        run = run or case.start()
+        if await_kill(installation, pid, run):
+            killed.append(point)
+        else:
+            missed.append(point)
+            installation.kill(pid)
+    if run is not None:
+        finish(installation, case, run, f"killed at {', '.join(killed)}", report)
+    report.killed += killed
+    return missed
+
+
+def await_kill(installation: Installation, pid: int, run: Run) -> bool:
+    """Wait until the worker has killed itself; False when the run came to its end without that."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < deadline:
+        if not alive(pid):
+            installation.await_death(pid)
+            return True
+        if not Run.objects.filter(pk=run.pk, state__in=OPEN_STATES).exists() and engine.status(str(run.id)) == "SUCCESS":
+            return False
+        time.sleep(0.05)
+    raise AssertionError(f"the run {run.id} hangs")
+
+
+def finish(installation: Installation, case: Case, run: Run, what: str, report: Report) -> None:
+    """Let a healthy worker bring the run to its end, and note what is wrong then."""
+    pid = installation.start_worker()
+    try:
+        runtime.wait(run.id, timeout=RUN_SECONDS)
+        until(lambda: engine.status(str(run.id)) == "SUCCESS", 20, "the end of the workflow")
+    except (AssertionError, TimeoutError) as error:
+        report.violations.append(f"{what}: {error}")
+    installation.kill(pid)
+    report.violations += [f"{what}: {violation}" for violation in violations(installation, case, run)]
+
+
+def kill_inside_every_step(installation: Installation, case: Case, seed: int) -> Report:
+    """Kill the worker at a random moment of every step; all steps of one run after the other, in as many runs as that takes."""
+    installation.kill_all()
+    chance = random.Random(seed)
+    report = Report(case.name, seed)
+    reference = reference_run(installation, case)
+    report.points = list(reference)
+    names = list(reference)
+    groups = -(-len(names) // KILLS_PER_RUN)
+    for start in range(groups):
+        run, moments = None, []
+        for name in names[start::groups]:
+            moment = chance.uniform(0, reference[name])
+            moments.append(f"{name} after {moment:.3f} s")
+            pid = installation.start_worker()
+            run = run or case.start()
+            _kill_after(installation, pid, run, name, moment)
+            report.killed.append(name)
+        if run is not None:
+            finish(installation, case, run, f"killed in {', '.join(moments)}", report)
+    return report
+
+
+def reference_run(installation: Installation, case: Case) -> dict[str, float]:
+    """How many seconds each step takes when nobody is killed."""
+    pid = installation.start_worker()
+    run = runtime.wait(case.start().id, timeout=RUN_SECONDS)
+    installation.kill(pid)
+    return dict(Step.objects.filter(run=run).values_list("name", "seconds"))
+
+
+def _kill_after(installation: Installation, pid: int, run: Run, name: str, moment: float) -> None:
+    def running() -> bool:
+        return Step.objects.filter(run=run, name=name).exists() or not Run.objects.filter(pk=run.pk, state__in=OPEN_STATES).exists()
+
+    until(running, RUN_SECONDS, f"the step {name}")
+    time.sleep(moment)
+    installation.kill(pid)
+
+
+def violations(installation: Installation, case: Case, run: Run) -> list[str]:
+    """What is not as it must be after the end of a run, whatever happened on the way."""
+    run.refresh_from_db()
+    found = []
+    if run.state not in case.allowed:
+        found.append(f"it ended as {run.state}: {run.outcome} {run.error[-600:]}")
+    if run.ended_at is None or not run.outcome:
+        found.append("it has no end or no outcome")
+    if Record.objects.filter(run_id=run.id).count() != 1:
+        found.append(f"{Record.objects.filter(run_id=run.id).count()} records instead of one")
+    verification = records.verify(run.organisation)
+    if not verification.ok:
+        found.append(f"the record does not verify: {verification.reason}")
+    if Lease.objects.filter(run=run).exists():
+        found.append("the lease is still held")
+    if Step.objects.filter(run=run, state="running").exists():
+        found.append("a step is still running")
+    found += [f"left behind: {item}" for item in leftovers(installation)]
+    return found + case.wrong(run)

@@ -1,0 +1,69 @@
+"""Workers killed at every point, and inside every step, of operations that need no ERP."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import killing
+from tests.services.installation import Installation
+from wellkept.estate.models import Environment
+from wellkept.operations import runtime
+from wellkept.operations.models import Run
+
+Say = Callable[[str], None]
+
+
+@pytest.fixture
+def selftest(place: Environment) -> killing.Case:
+    def start() -> Run:
+        return runtime.submit(
+            "operations.selftest", organisation=place.system.organisation, environment=place, arguments={"steps": 2, "seconds": 0.2}
+        )
+
+    return killing.Case("operations.selftest", start, lambda _run: [])
+
+
+@pytest.fixture
+def things(place: Environment, file: str) -> killing.Case:
+    """Starts a cluster and a program that outlive their step."""
+
+    def start() -> Run:
+        return runtime.submit("samples.things", organisation=place.system.organisation, environment=place, arguments={"file": file, "seconds": 0.2})
+
+    return killing.Case("samples.things", start, lambda _run: [])
+
+
+@pytest.fixture
+def change(place: Environment, file: str) -> killing.Case:
+    """Changes the environment under its lease."""
+
+    def start() -> Run:
+        arguments = {"environment_id": place.pk, "seconds": 0.2, "file": file}
+        return runtime.submit("samples.change", organisation=place.system.organisation, environment=place, arguments=arguments)
+
+    def wrong(run: Run) -> list[str]:
+        place.refresh_from_db()
+        return [] if place.version == str(run.id) else [f"the environment is at {place.version}"]
+
+    return killing.Case("samples.change", start, wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["selftest", "things", "change"])
+def test_killed_at_every_point(installation: Installation, request: pytest.FixtureRequest, tmp_path: Path, name: str) -> None:
+    report = killing.kill_at_every_point(installation, request.getfixturevalue(name), tmp_path)
+    print(report.line("kill points"))
+    assert report.violations == []
+    assert report.killed
+    assert sorted(report.killed) == sorted(report.points)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["things", "change"])
+def test_killed_inside_every_step(installation: Installation, request: pytest.FixtureRequest, name: str) -> None:
+    report = killing.kill_inside_every_step(installation, request.getfixturevalue(name), random.SystemRandom().randrange(10**6))
+    print(report.line("kills inside steps"))
+    assert report.violations == [], report.seed
+    assert sorted(report.killed) == sorted(report.points)
