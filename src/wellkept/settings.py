@@ -40,8 +40,11 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_filters",
     "django_tables2",
+    "django.forms",
+    "ninja",
     "wellkept",
 ]
+FORM_RENDERER = "wellkept.web.forms.Renderer"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -54,8 +57,11 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "wellkept.web.middleware.Preferences",
+    "wellkept.web.middleware.ContentSecurityPolicy",
 ]
 ROOT_URLCONF = "wellkept.urls"
+ASGI_APPLICATION = "wellkept.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -67,7 +73,10 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
+                "wellkept.web.shell.context",
             ],
+            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "wellkept.web.templatetags.wellkept"],
+            "libraries": {"wellkept": "wellkept.web.templatetags.wellkept"},
         },
     },
 ]
@@ -108,8 +117,18 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATIC_ROOT = HOME.path / "static"
-STATICFILES_DIRS = [PACKAGE / "web" / "static"]
+FRONT_END = PACKAGE.parents[1] / "node_modules"
+STATICFILES_DIRS = [
+    PACKAGE / "web" / "static",
+    ("vendor/tabler", FRONT_END / "@tabler" / "core" / "dist" / "css"),
+    ("vendor/htmx", FRONT_END / "htmx.org" / "dist"),
+    ("vendor/htmx-sse", FRONT_END / "htmx-ext-sse"),
+]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
+
+NINJA_PAGINATION_PER_PAGE = 50
+NINJA_PAGINATION_MAX_LIMIT = 500
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 

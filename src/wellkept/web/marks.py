@@ -1,0 +1,53 @@
+"""A state as a word, a colour and an icon; never colour alone."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+
+from wellkept.backups.models import BackupState, DrillState
+from wellkept.backups.verdicts import ACT, WATCH, WELL
+from wellkept.operations.models import RunState
+
+
+@dataclass(frozen=True)
+class Mark:
+    """``tone`` is one of well, watch, act, now, calm; ``word`` is lazy text."""
+
+    tone: str
+    icon: str
+    word: object
+
+
+VERDICTS = {
+    WELL: Mark("well", "circle-check", _("Well")),
+    WATCH: Mark("watch", "eye", _("Watch")),
+    ACT: Mark("act", "alert-triangle", _("Act")),
+}
+RUNS = {
+    RunState.QUEUED: Mark("calm", "clock", RunState.QUEUED.label),
+    RunState.RUNNING: Mark("now", "player-play", RunState.RUNNING.label),
+    RunState.SUCCEEDED: Mark("well", "check", RunState.SUCCEEDED.label),
+    RunState.FAILED: Mark("act", "x", RunState.FAILED.label),
+    RunState.ROLLED_BACK: Mark("watch", "arrow-back-up", RunState.ROLLED_BACK.label),
+    RunState.CANCELLED: Mark("calm", "ban", RunState.CANCELLED.label),
+    RunState.NEEDS_ATTENTION: Mark("act", "hand-stop", RunState.NEEDS_ATTENTION.label),
+}
+BACKUPS = {
+    BackupState.MAKING: Mark("now", "player-play", BackupState.MAKING.label),
+    BackupState.GOOD: Mark("well", "check", BackupState.GOOD.label),
+    BackupState.FAILED: Mark("act", "x", BackupState.FAILED.label),
+    BackupState.BROKEN: Mark("act", "alert-triangle", BackupState.BROKEN.label),
+    BackupState.FORGOTTEN: Mark("calm", "trash", BackupState.FORGOTTEN.label),
+}
+DRILLS = {
+    DrillState.RUNNING: Mark("now", "player-play", DrillState.RUNNING.label),
+    DrillState.PROVEN: Mark("well", "rosette-discount-check", DrillState.PROVEN.label),
+    DrillState.FAILED: Mark("act", "x", DrillState.FAILED.label),
+    DrillState.CANCELLED: Mark("calm", "ban", DrillState.CANCELLED.label),
+}
+KINDS: dict[str, dict[str, Mark]] = {
+    "verdict": dict(VERDICTS),
+    "run": {str(key): mark for key, mark in RUNS.items()},
+    "backup": {str(key): mark for key, mark in BACKUPS.items()},
+    "drill": {str(key): mark for key, mark in DRILLS.items()},
+}

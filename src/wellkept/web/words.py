@@ -1,0 +1,85 @@
+"""Times, durations and sizes in words of the reader's language and time zone."""
+
+from datetime import datetime
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def exact(moment: datetime) -> str:
+    """Date, time and zone, as "22 November 2026, 07:12:05 (CST)"."""
+    local = timezone.localtime(moment)
+    return f"{formats.date_format(local, 'DATE_FORMAT')} {local:%H:%M:%S} ({local.tzname()})"
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """How long ago or in how long; beyond 30 days the date."""
+    seconds = ((now or timezone.now()) - moment).total_seconds()
+    if abs(seconds) >= 30 * DAY:
+        return formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
+    if abs(seconds) < 45:
+        return _("just now") if seconds >= 0 else _("in a moment")
+    length = rough(abs(seconds))
+    return _("{length} ago").format(length=length) if seconds > 0 else _("in {length}").format(length=length)
+
+
+def rough(seconds: float) -> str:
+    """One unit, rounded: "6 h", "3 days"."""
+    if seconds < 50 * MINUTE:
+        return _("{n} min").format(n=max(1, round(seconds / MINUTE)))
+    if seconds < 22 * HOUR:
+        return _("{n} h").format(n=max(1, round(seconds / HOUR)))
+    days = max(1, round(seconds / DAY))
+    return ngettext("{n} day", "{n} days", days).format(n=days)
+
+
+def duration(seconds: float) -> str:
+    """A length of time, exact enough to compare: "0.4 s", "45 s", "12 min 05 s", "1 h 05 min", "3 days 4 h"."""
+    if seconds < 10:
+        return _("{n} s").format(n=formats.number_format(round(seconds, 1), 1) if seconds >= 0.05 else 0)
+    whole = round(seconds)
+    if whole < MINUTE:
+        return _("{n} s").format(n=whole)
+    if whole < HOUR:
+        return _("{m} min").format(m=whole // MINUTE) if whole % MINUTE == 0 else _("{m} min {s} s").format(m=whole // MINUTE, s=f"{whole % MINUTE:02}")
+    if whole < DAY:
+        minutes = whole % HOUR // MINUTE
+        return _("{h} h").format(h=whole // HOUR) if minutes == 0 else _("{h} h {m} min").format(h=whole // HOUR, m=f"{minutes:02}")
+    days, hours = whole // DAY, whole % DAY // HOUR
+    text = ngettext("{n} day", "{n} days", days).format(n=days)
+    return text if hours == 0 else _("{days} {h} h").format(days=text, h=hours)
+
+
+def size(value: float) -> str:
+    """Bytes in decimal units, as disks are sold: "940 B", "3.4 MB", "1.2 TB"."""
+    unit = "B"
+    for name in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, name
+    return f"{formats.number_format(value, 0 if unit == 'B' or value >= 100 else 1)} {unit}"
+
+
+def driver(name: str) -> str:
+    """What a duration depends on, as a word: "rows", "files" …; a name nobody translated as it is, readable."""
+    known = {
+        "rows": _("rows"),
+        "bytes": _("bytes"),
+        "files": _("files"),
+        "modules": _("modules"),
+        "figures": _("figures"),
+        "tables": _("tables"),
+        "documents": _("documents"),
+        "seconds": _("seconds"),
+    }
+    return known.get(name) or name.replace("_", " ")
+
+
+def driver_value(name: str, value: object) -> str:
+    """The amount of a driver: bytes as a size, numbers with separators."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return size(value) if name.endswith("bytes") else formats.number_format(value, None if isinstance(value, int) else 1, use_l10n=True, force_grouping=True)
