@@ -66,12 +66,12 @@ class Incomplete(ResticError):
 SIGNS: Sequence[tuple[type[ResticError], Sequence[str]]] = (
     (Full, ("no space left on device", "disk quota exceeded", "not enough space")),
     (WrongKey, ("wrong password or no key found",)),
-    (NoRepository, ("Is there a repository at the following location", "config file does not exist", "unable to open config file")),
     (Locked, ("repository is already locked", "unable to create lock in backend: repository")),
     (
         Unreachable,
         ("connection refused", "no such host", "i/o timeout", "network is unreachable", r"Permission denied \(", "connection reset", "ssh: "),
     ),
+    (NoRepository, ("Is there a repository at the following location", "config file does not exist", "unable to open config file")),
     (Damaged, ("ciphertext verification failed", "unexpected EOF", "unexpected file size", "does not match", "contains errors")),
     (
         Damaged,
@@ -220,7 +220,9 @@ def backup(
             on_progress(_progress(message))
 
     done = _run(repository, [*args, "--", *paths], cwd=cwd, on_line=read, timeout=timeout, accept=(0, SOME_UNREADABLE))
-    if done.returncode == SOME_UNREADABLE:
+    # A path that is not there at all is only mentioned: restic 0.14 ends with success.
+    troubles += [line for line in done.stderr.splitlines() if line.endswith("skipping")]
+    if done.returncode == SOME_UNREADABLE or troubles:
         raise Incomplete(f"a file could not be read: {(troubles or done.stderr.strip().splitlines() or ['restic did not say which'])[0]}")
     if not summary:
         raise ResticError("restic ended without a summary")
