@@ -3,12 +3,13 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, records, runs, settings, systems, today
+from wellkept.web import account, backups, health, records, runs, settings, systems, today
 
 handler403 = "wellkept.web.shell.forbidden"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", today.today, name="today"),
+    path("healthz", health.healthz, name="healthz"),
     path("systems/", systems.systems, name="systems"),
     path("systems/<int:system_id>/", systems.system, name="system"),
     path("systems/<int:system_id>/backups/", backups.system_backups, name="system_backups"),
