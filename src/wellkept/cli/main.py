@@ -27,6 +27,9 @@ NOUNS: dict[str, str] = {
 }
 """Each module has ``app = typer.Typer()``; Django is set up before it is imported, so it needs a home."""
 
+WITHOUT_HOME = {"record"}
+"""Nouns of which a command works without a home: their module sets Django up itself where it needs it."""
+
 TOP_LEVEL: dict[str, str] = {
     "init": "wellkept.cli.platform:init",
     "up": "wellkept.cli.platform:up",
@@ -71,7 +74,8 @@ def prepare_django() -> None:
 def load(name: str) -> Any:
     """The command or group of a name; a noun is imported only when Django is ready."""
     if name in NOUNS:
-        prepare_django()
+        if name not in WITHOUT_HOME:
+            prepare_django()
         return get_group(import_module(NOUNS[name]).app)
     module, _, function = TOP_LEVEL[name].partition(":")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)

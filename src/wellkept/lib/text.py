@@ -9,6 +9,11 @@ from collections.abc import Callable, Mapping
 Message = dict[str, object]
 
 
+def gettext_noop(template: str) -> str:
+    """The template itself, marked for translation; the one of Django needs settings."""
+    return template
+
+
 def message(template: str, **params: object) -> Message:
     """A sentence to be stored; parameters are text, numbers or other plain data."""
     return {"id": template, "params": dict(params)}

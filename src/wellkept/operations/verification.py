@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext_noop
-
 from wellkept.lib import hashchain
-from wellkept.lib.text import Message, message, say
+from wellkept.lib.text import Message, gettext_noop, message, say
 
 BREAKS = {
     "malformed": gettext_noop("Entry {number} is not readable as an entry."),
