@@ -29,8 +29,9 @@ class NotConforming(AssertionError):
 class Bench:
     """A real ERP to prove an adapter on.
 
-    ``site`` is complete (server, configuration, files, interpreter, a login that may do everything) and nobody else uses it. ``copy`` makes a
-    fresh copy of its database and files under another name, with a state folder of its own, and removes it afterwards.
+    ``site`` is complete (server, configuration, files, interpreter, a login that may do everything) and nobody else uses it; its database role is a
+    superuser, so that the checks can make roles and do harm on copies. ``copy`` makes a fresh copy of its database and files under another
+    name, with a state folder of its own, and removes it afterwards.
     """
 
     adapter: str

@@ -31,7 +31,9 @@ def finds_the_site_by_its_configuration(bench: Bench) -> None:
         require(holds=False, claim="the bench has a configuration")
         return
     found = bench.ability("inspect").from_config(site.config, site.database)
-    require(found.server == site.server and found.database == site.database and found.files == site.files, "the configuration leads to the same site")
+    ours, theirs = site.server, found.server
+    require(ours is not None and theirs is not None and (ours.host, ours.port) == (theirs.host, theirs.port), "the configuration leads to the server")
+    require((found.database, found.files) == (site.database, site.files), "the configuration leads to the database and to the files")
 
 
 def changes_nothing(bench: Bench) -> None:

@@ -30,7 +30,7 @@ def knows_the_settings(bench: Bench) -> None:
 
 
 def knows_the_newest_document(bench: Bench) -> None:
-    """The time of the newest document moves when a document is made, and is an ISO time in UTC."""
+    """The time of the newest document is an ISO time in UTC, not in the future."""
     ability = bench.ability("storage")
     with connected(bench.site) as connection:
         newest = ability.newest_document(connection)
