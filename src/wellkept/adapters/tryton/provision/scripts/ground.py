@@ -14,15 +14,28 @@ def make_company(session, people, passwords):
     with session.work():
         cny, _usd = _currencies(session)
         new(session.get("country.country"), [{"name": name, "code": code} for name, code in COUNTRIES])
-        party, *staff = new(session.get("party.party"), [{"name": COMPANY_NAME, "addresses": [("create", [_company_address(session)])]}, *({"name": person["name"]} for person in people)])
+        party, *staff = new(
+            session.get("party.party"),
+            [{"name": COMPANY_NAME, "addresses": [("create", [_company_address(session)])]}, *({"name": person["name"]} for person in people)],
+        )
         (company,) = new(session.get("company.company"), [{"party": party.id, "currency": cny.id, "timezone": "Asia/Shanghai"}])
         session.company = company.id
         User = session.get("res.user")
         User.write([User(1)], {"companies": [("add", [company.id])], "company": company.id})
     with session.work():
         _users(session, people, passwords, staff)
-        Cron = session.get("ir.cron")
-        Cron.write(Cron.search([]), {"companies": [("add", [session.company])]})
+        _schedule(session)
+
+
+def _schedule(session):
+    """Have Tryton's own jobs work for the company, the next time each of them is due after the base date's morning."""
+    Cron = session.get("ir.cron")
+    jobs = Cron.search([])
+    Cron.write(jobs, {"companies": [("add", [session.company])]})
+    morning = dt.datetime.combine(session.base, dt.time(9))
+    for job in jobs:
+        job.next_call = job.compute_next_call(morning)
+    Cron.save(jobs)
 
 
 def _currencies(session):
@@ -32,7 +45,14 @@ def _currencies(session):
     return new(
         Currency,
         [
-            {"name": name, "code": code, "symbol": symbol, "digits": 2, "rounding": Decimal("0.01"), "rates": [("create", [{"date": first, "rate": Decimal(rate)}])]}
+            {
+                "name": name,
+                "code": code,
+                "symbol": symbol,
+                "digits": 2,
+                "rounding": Decimal("0.01"),
+                "rates": [("create", [{"date": first, "rate": Decimal(rate)}])],
+            }
             for name, code, symbol, rate in rows
         ],
     )
@@ -49,7 +69,9 @@ def _users(session, people, passwords, staff):
     groups = {group.name: group.id for group in Group.search([])}
     for number, (person, party) in enumerate(zip(people, staff, strict=True)):
         left = session.base - dt.timedelta(days=45) if person.get("left") else None
-        (employee,) = new(Employee, [{"party": party.id, "company": session.company, "start_date": joined + dt.timedelta(days=number * 17), "end_date": left}])
+        (employee,) = new(
+            Employee, [{"party": party.id, "company": session.company, "start_date": joined + dt.timedelta(days=number * 17), "end_date": left}]
+        )
         values = {
             "name": person["name"],
             "login": person["login"],
@@ -67,7 +89,10 @@ def _users(session, people, passwords, staff):
         session.employees[person["login"]] = employee.id
     new(
         session.get("company.employee_cost_price"),
-        [{"employee": employee, "date": joined, "cost_price": Decimal(60 + 5 * number)} for number, employee in enumerate(session.employees.values())],
+        [
+            {"employee": employee, "date": joined, "cost_price": Decimal(60 + 5 * number)}
+            for number, employee in enumerate(session.employees.values())
+        ],
     )
 
 
@@ -110,11 +135,27 @@ def _chart(session):
 def _numbered_accounts(session, accounts):
     """Give the chart the numbers a Chinese company knows, and the accounts that the template lacks."""
     Account = session.get("account.account")
-    codes = {"Main Cash": "1001", "Main Receivable": "1122", "Stock": "1405", "Main Payable": "2202", "Main Tax": "2221", "Main Revenue": "6001", "Main Expense": "6601", "Stock Expense": "6401"}
+    codes = {
+        "Main Cash": "1001",
+        "Main Receivable": "1122",
+        "Stock": "1405",
+        "Main Payable": "2202",
+        "Main Tax": "2221",
+        "Main Revenue": "6001",
+        "Main Expense": "6601",
+        "Stock Expense": "6401",
+    }
     for name, code in codes.items():
         accounts[name].code = code
     Account.save([accounts[name] for name in codes])
-    copies = (("1002", "Bank", "Main Cash"), ("1012", "Payments in Transit", "Main Cash"), ("6602", "Salaries", "Main Expense"), ("6603", "Rent and Energy", "Main Expense"), ("6402", "Stock Out Expense", "Stock Expense"), ("4001", "Capital", None))
+    copies = (
+        ("1002", "Bank", "Main Cash"),
+        ("1012", "Payments in Transit", "Main Cash"),
+        ("6602", "Salaries", "Main Expense"),
+        ("6603", "Rent and Energy", "Main Expense"),
+        ("6402", "Stock Out Expense", "Stock Expense"),
+        ("4001", "Capital", None),
+    )
     for code, name, like in copies:
         source = accounts[like or "Main Payable"]
         values = {"name": name, "code": code, "template": None}
@@ -140,9 +181,22 @@ def _fiscal_year(session, year):
     FiscalYear, Sequence, Strict = session.get("account.fiscalyear"), session.get("ir.sequence"), session.get("ir.sequence.strict")
     moves = find(session.get("ir.sequence.type"), ("name", "=", "Account Move")).id
     invoices = find(session.get("ir.sequence.type"), ("name", "=", "Invoice")).id
-    (posted,) = new(Sequence, [{"name": f"Posted moves {year}", "sequence_type": moves, "company": session.company, "prefix": f"{year}-", "padding": 6}])
-    kinds = (("out_invoice_sequence", "INV"), ("out_credit_note_sequence", "CRN"), ("in_invoice_sequence", "BILL"), ("in_credit_note_sequence", "SCR"))
-    strict = new(Strict, [{"name": f"{prefix} {year}", "sequence_type": invoices, "company": session.company, "prefix": f"{prefix}{year}-", "padding": 5} for _, prefix in kinds])
+    (posted,) = new(
+        Sequence, [{"name": f"Posted moves {year}", "sequence_type": moves, "company": session.company, "prefix": f"{year}-", "padding": 6}]
+    )
+    kinds = (
+        ("out_invoice_sequence", "INV"),
+        ("out_credit_note_sequence", "CRN"),
+        ("in_invoice_sequence", "BILL"),
+        ("in_credit_note_sequence", "SCR"),
+    )
+    strict = new(
+        Strict,
+        [
+            {"name": f"{prefix} {year}", "sequence_type": invoices, "company": session.company, "prefix": f"{prefix}{year}-", "padding": 5}
+            for _, prefix in kinds
+        ],
+    )
     years = new(
         FiscalYear,
         [
@@ -153,7 +207,9 @@ def _fiscal_year(session, year):
                 "company": session.company,
                 "post_move_sequence": posted.id,
                 "account_stock_method": "continental",
-                "invoice_sequences": [("create", [{field: sequence.id for (field, _), sequence in zip(kinds, strict, strict=True)} | {"company": session.company}])],
+                "invoice_sequences": [
+                    ("create", [{field: sequence.id for (field, _), sequence in zip(kinds, strict, strict=True)} | {"company": session.company}])
+                ],
             }
         ],
     )
@@ -162,7 +218,9 @@ def _fiscal_year(session, year):
 
 def _taxes(session, accounts):
     Tax, Group = session.get("account.tax"), session.get("account.tax.group")
-    groups = new(Group, [{"name": "VAT on sales", "code": "VAT-S", "kind": "sale"}, {"name": "VAT on purchases", "code": "VAT-P", "kind": "purchase"}])
+    groups = new(
+        Group, [{"name": "VAT on sales", "code": "VAT-S", "kind": "sale"}, {"name": "VAT on purchases", "code": "VAT-P", "kind": "purchase"}]
+    )
     new(
         Tax,
         [
@@ -188,12 +246,18 @@ def _terms(session):
             {"name": "30 days net", "lines": [("create", [{"type": "remainder", "relativedeltas": [("create", [{"days": 30}])]}])]},
             {"name": "At once", "lines": [("create", [{"type": "remainder", "relativedeltas": [("create", [{"days": 0}])]}])]},
             {
-                "name": "30% at once, rest in 60 days",
+                "name": "25% at once, rest in 60 days",
                 "lines": [
                     (
                         "create",
                         [
-                            {"sequence": 1, "type": "percent_on_total", "ratio": Decimal("0.3"), "relativedeltas": [("create", [{"days": 0}])]},
+                            {
+                                "sequence": 1,
+                                "type": "percent_on_total",
+                                "ratio": Decimal("0.25"),
+                                "divisor": Decimal(4),
+                                "relativedeltas": [("create", [{"days": 0}])],
+                            },
                             {"sequence": 2, "type": "remainder", "relativedeltas": [("create", [{"days": 60}])]},
                         ],
                     )
@@ -213,7 +277,10 @@ def _banking(session, accounts):
         session.get("bank.account"),
         [{"bank": bank.id, "owners": [("add", [company_party])], "numbers": [("create", [{"type": "other", "number": "6217 0001 2345 6789"}])]}],
     )
-    new(session.get("account.statement.journal"), [{"name": "Bank", "journal": statement.id, "account": accounts["Bank"].id, "company": session.company, "validation": "balance"}])
+    new(
+        session.get("account.statement.journal"),
+        [{"name": "Bank", "journal": statement.id, "account": accounts["Bank"].id, "company": session.company, "validation": "balance"}],
+    )
     new(
         session.get("account.payment.journal"),
         [

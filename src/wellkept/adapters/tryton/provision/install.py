@@ -1,0 +1,104 @@
+"""The programs: a virtual environment for one series of Tryton, from a pinned and hashed requirement file."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from wellkept.adapters.base import Unsupported
+from wellkept.lib.hashing import sha256
+from wellkept.tools import command, postgres
+
+REQUIREMENTS = Path(__file__).parent.parent / "requirements"
+STAMP = "wellkept-requirements"
+PYTHONS = ("/usr/bin/python3.11", "/usr/local/bin/python3.11")
+INSTALL_SECONDS = 900.0
+# What an administrator has set for downloads on this machine (mirrors, proxies, certificates) counts for us as well.
+DOWNLOAD_SETTINGS = re.compile(r"UV_.*|SSL_CERT_(FILE|DIR)|(HTTP|HTTPS|ALL|NO)_PROXY", re.IGNORECASE)
+
+OnLine = Callable[[str], None]
+
+
+def requirements(series: str) -> Path:
+    """The requirement file of a series. Raises Unsupported when we cannot provision it."""
+    file = REQUIREMENTS / f"{series}.txt"
+    if not file.exists():
+        known = ", ".join(sorted(path.stem for path in REQUIREMENTS.glob("*.txt")))
+        raise Unsupported(f"Tryton {series} cannot be installed from here; these series can: {known}")
+    return file
+
+
+def _pins(series: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s\\]+)", requirements(series).read_text(), re.MULTILINE))
+
+
+def modules(series: str) -> list[str]:
+    """The names of the modules that the requirement file brings, as Tryton spells them."""
+    return sorted(name.removeprefix("trytond-").replace("-", "_") for name in _pins(series) if name.startswith("trytond-"))
+
+
+def install(venv: Path, series: str, *, cache: Path, on_line: OnLine | None = None) -> str:
+    """Make (or complete) the virtual environment and return the version of Tryton in it.
+
+    Downloads are kept in ``cache``/uv, so a second install takes seconds and needs no network. The service user can read and run the result.
+    An environment that is complete is left alone; a half-made one is made again.
+    """
+    lock = requirements(series)
+    stamp = venv / STAMP
+    wanted = sha256(lock.read_bytes())
+    version = _pins(series)["trytond"]
+    if stamp.exists() and stamp.read_text() == wanted:
+        return version
+    shutil.rmtree(venv, ignore_errors=True)
+    venv.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    env = _uv_environment(cache)
+    uv = _uv()
+    command.run([uv, "venv", "--quiet", "--python", interpreter(), venv], env=env, timeout=60)
+    _install_packages(uv, venv, lock, env, on_line)
+    stamp.write_text(wanted)
+    return version
+
+
+def _install_packages(uv: str, venv: Path, lock: Path, env: Mapping[str, str], on_line: OnLine | None) -> None:
+    """From the cache when all of it is there, otherwise over the network. Byte code is made now: the service user may not write here."""
+    args = [uv, "pip", "install", "--quiet", "--python", venv / "bin" / "python", "--require-hashes", "--compile-bytecode", "--requirements", lock]
+    if Path(env["UV_CACHE_DIR"]).exists():
+        done = command.run([*args, "--offline"], env=env, timeout=INSTALL_SECONDS, accept=(0, 1, 2))
+        if done.returncode == 0:
+            return
+    if on_line is not None:
+        on_line("downloading Tryton and its modules")
+    command.run(args, env=env, timeout=INSTALL_SECONDS)
+
+
+def _uv() -> str:
+    """The program uv: of our own environment, or of the system."""
+    ours = Path(sys.executable).parent / "uv"
+    found = str(ours) if ours.exists() else shutil.which("uv")
+    if found is None:
+        raise command.CommandMissing("uv")
+    return found
+
+
+def _uv_environment(cache: Path) -> dict[str, str]:
+    settings = {name: value for name, value in os.environ.items() if DOWNLOAD_SETTINGS.fullmatch(name)}
+    return {**settings, "UV_CACHE_DIR": str(cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def interpreter() -> str:
+    """A Python 3.11 that the service user can run. As root this is not one under our own home folder.
+
+    Raises CommandMissing when there is none.
+    """
+    candidates = [*PYTHONS, str(Path(sys.base_prefix) / "bin" / "python3.11")]
+    for candidate in candidates:
+        if not Path(candidate).exists():
+            continue
+        try:
+            command.run([candidate, "-c", "import venv"], user=postgres.service_user(), timeout=30)
+        except command.CommandFailed:
+            continue
+        return candidate
+    raise command.CommandMissing("python3.11")

@@ -1,0 +1,2 @@
+def multiply(session, parties, moves):
+    raise NotImplementedError
