@@ -33,7 +33,7 @@ def test_a_restart_of_the_database_ends_no_run_and_loses_none(
         installation.start_worker()
     organisation = place.system.organisation
     run = runtime.submit("samples.work", organisation=organisation, environment=place, arguments={"file": file, "seconds": 2})
-    until(lambda: "first started" in lines(file), 20, "the first step")
+    until(lambda: lines(file), 20, "the first step")
     pause_database(installation, mode, seconds)
     run = runtime.wait(run.id, timeout=60)
     assert run.state == "succeeded"
@@ -51,9 +51,9 @@ def test_a_restart_in_every_step_and_between_them_ends_no_run(installation: Inst
         installation.start_worker()
     arguments = {"environment_id": place.pk, "seconds": 2, "file": file}
     run = runtime.submit("samples.change", organisation=place.system.organisation, environment=place, arguments=arguments)
-    until(lambda: Run.objects.get(pk=run.pk).steps.exists(), 20, "the step")
+    until(run.steps.exists, 20, "the step")
     pause_database(installation, "immediate", 0.5)
-    until(lambda: Run.objects.filter(pk=run.pk).exists(), 20, "the database")
+    until(Run.objects.filter(pk=run.pk).exists, 20, "the database")
     pause_database(installation, "fast", 0.5)
     run = runtime.wait(run.id, timeout=60)
     assert run.state == "succeeded"

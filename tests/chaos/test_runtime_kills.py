@@ -12,7 +12,7 @@ from wellkept.estate.models import Environment
 from wellkept.operations import runtime
 from wellkept.operations.models import Run
 
-Say = Callable[[str], None]
+Count = Callable[[str], None]
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def change(place: Environment, file: str) -> killing.Case:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["selftest", "things", "change"])
-def test_killed_at_every_point(installation: Installation, request: pytest.FixtureRequest, tmp_path: Path, name: str) -> None:
+def test_killed_at_every_point(installation: Installation, request: pytest.FixtureRequest, count: Count, tmp_path: Path, name: str) -> None:
     report = killing.kill_at_every_point(installation, request.getfixturevalue(name), tmp_path)
-    print(report.line("kill points"))
+    count(report.line("kill points"))
     assert report.violations == []
     assert report.killed
     assert sorted(report.killed) == sorted(report.points)
@@ -62,8 +62,8 @@ def test_killed_at_every_point(installation: Installation, request: pytest.Fixtu
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["things", "change"])
-def test_killed_inside_every_step(installation: Installation, request: pytest.FixtureRequest, name: str) -> None:
+def test_killed_inside_every_step(installation: Installation, request: pytest.FixtureRequest, count: Count, name: str) -> None:
     report = killing.kill_inside_every_step(installation, request.getfixturevalue(name), random.SystemRandom().randrange(10**6))
-    print(report.line("kills inside steps"))
+    count(report.line("kills inside steps"))
     assert report.violations == [], report.seed
     assert sorted(report.killed) == sorted(report.points)

@@ -137,7 +137,7 @@ def installed(name: str, **variables: str) -> Iterator[Installation]:
             call_command("migrate", verbosity=0)
             runtime.prepare_database()
             # Waiting for the queue is most of what a kill costs; how often it is asked changes nothing else.
-            engine.client().register_queue(engine.QUEUE, worker_concurrency=engine.CONCURRENCY, polling_interval_sec=0.05)
+            engine.client().register_queue(engine.QUEUE, worker_concurrency=engine.CONCURRENCY, polling_interval_sec=0.1)
             yield made
     finally:
         made.close()

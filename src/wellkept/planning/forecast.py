@@ -1,6 +1,6 @@
 """How long steps take, from how long they took: plain empirical quantiles, no model behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -64,8 +64,3 @@ def _left(phase: Phase) -> Forecast | None:
     if phase.forecast is None:
         return None
     return Forecast(max(0.0, phase.forecast.p50 - phase.elapsed), max(0.0, phase.forecast.p90 - phase.elapsed))
-
-
-def by_phase(history: Mapping[str, Sequence[float]], names: Sequence[str]) -> dict[str, Forecast | None]:
-    """The forecast of each named phase from ``{name: past seconds}``."""
-    return {name: forecast(history.get(name, ())) for name in names}
