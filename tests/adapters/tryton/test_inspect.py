@@ -58,7 +58,7 @@ def test_our_own_role_reads_what_tryton_adds_later(copy: Site) -> None:
             assert inspect.discover(reader).blind == []
             with postgres.connect(reader.server, copy.database) as ours:
                 assert ours.execute("SELECT count(*) FROM added_later").fetchone() == (0,)
-                with pytest.raises(Exception, match="read-only transaction|permission denied"):
+                with pytest.raises(Exception, match=r"read-only transaction|permission denied"):
                     ours.execute("DELETE FROM added_later")
         finally:
             connection.execute(sql.SQL("DROP OWNED BY {role}; DROP ROLE {role}").format(role=sql.Identifier(role)))

@@ -12,6 +12,8 @@ WEB_SERVERS = ("gunicorn", "uwsgi", "uvicorn", "waitress-serve", "mod_wsgi")
 CONFIG_OPTIONS = ("-c", "--config")
 DATABASE_OPTIONS = ("-d", "--database")
 BIND_OPTIONS = ("-b", "--bind", "--http", "--http-socket", "--listen")
+INTERPRETER_ARGUMENTS = 4
+"""The program stands within the first arguments of a Python: options such as -W ignore may come before it."""
 LOGIN_IN_URL = re.compile(r"://[^@/\s]+@")
 TRYTON_SETTING = re.compile(r"TRYTOND_[A-Z_]+__[A-Z_]+")
 
@@ -90,20 +92,21 @@ def everywhere() -> Iterator[Found]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         environment = _environment(folder)
-        role = _role(arguments, environment)
+        role = role_of(arguments, environment)
         if role is not None:
             yield Found(int(folder.name), role, arguments, environment, _folder(folder), _user(owner))
 
 
-def _role(arguments: tuple[str, ...], environment: Mapping[str, str] | None) -> str | None:
-    names = [Path(argument).name for argument in arguments[:3]]
+def role_of(arguments: tuple[str, ...], environment: Mapping[str, str] | None) -> str | None:
+    """What a command line does for Tryton (web, cron, worker, administration, console); None when it is something else."""
+    by_python = Path(arguments[0]).name.startswith("python")
+    names = [Path(argument).name for argument in (arguments[:INTERPRETER_ARGUMENTS] if by_python else arguments[:1])]
     for name in names:
         if name in ROLES:
             return ROLES[name]
-    if "trytond.application:app" in arguments or any(argument.startswith("trytond.application") for argument in arguments):
-        return "web"
     serving = any(server in name for name in names for server in WEB_SERVERS)
-    return "web" if serving and environment is not None and "TRYTOND_CONFIG" in environment else None
+    named = any(argument.startswith("trytond.application") for argument in arguments)
+    return "web" if serving and (named or "TRYTOND_CONFIG" in (environment or {})) else None
 
 
 def _environment(folder: Path) -> dict[str, str] | None:
