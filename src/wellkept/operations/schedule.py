@@ -4,10 +4,9 @@ Any worker may call ``fire_due``; the row is locked while its run is made, so ex
 made up for later than GRACE: it is counted, recorded and shown, and the next one is started as usual.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import import_module
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -29,11 +28,6 @@ GRACE = timedelta(minutes=15)
 COUNT_LIMIT = 10_000
 AT_ONCE = 100
 ACTOR = "schedule"
-STARTERS: dict[str, str] = {
-    "backups.take": "wellkept.backups.take:start_scheduled",
-    "backups.drill": "wellkept.backups.drill:start_scheduled",
-}
-"""Operations that need a row of their practice first: ``start(system, **arguments) -> Run``. Every other one is submitted with the arguments."""
 
 
 class Due(NamedTuple):
@@ -186,24 +180,20 @@ def _start(schedule: Schedule, moment: datetime) -> Fired:
     schedule.last_at = moment
     try:
         with transaction.atomic():
-            run = _starter(schedule)()
+            run = _submit(schedule)
     except runtime.Conflict as conflict:
         return Fired(schedule, moment, None, conflict.message)
-    except Exception as error:  # noqa: BLE001 - whatever a practice cannot start must not keep the other schedules from starting; it is recorded
+    except Exception as error:  # noqa: BLE001 - a run that cannot be made must not keep the other schedules from starting; it is recorded
         return Fired(schedule, moment, None, message(gettext_noop("It could not be started: {reason}"), reason=str(error) or type(error).__name__))
     schedule.last_run = run
     return Fired(schedule, moment, run, None)
 
 
-def _starter(schedule: Schedule) -> Callable[[], Run]:
-    system, arguments = schedule.system, schedule.arguments
-    if schedule.operation in STARTERS:
-        module, _, name = STARTERS[schedule.operation].partition(":")
-        start: Callable[..., Run] = getattr(import_module(module), name)
-        return lambda: start(system, **arguments)
+def _submit(schedule: Schedule) -> Run:
+    system = schedule.system
     environment = system.environments.filter(kind=Kind.PRODUCTION).first() if system else None
-    return lambda: runtime.submit(
-        schedule.operation, organisation=schedule.organisation, system=system, environment=environment, arguments=dict(arguments)
+    return runtime.submit(
+        schedule.operation, organisation=schedule.organisation, system=system, environment=environment, arguments=dict(schedule.arguments)
     )
 
 

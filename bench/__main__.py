@@ -1,0 +1,49 @@
+"""``python -m bench [backup] [figures] [steps] [today] [--runs N]``: measure, write bench.json and the table; ends with 1 when a goal is missed."""
+
+import argparse
+import sys
+
+from bench import place, result
+
+NAMES = ("steps", "today", "figures", "backup")
+
+
+def main() -> int:
+    """Run the measurements that were named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what the goals are checked with.")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"what to measure: {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: 5)")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(NAMES)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    results = measure(set(options.names) or set(NAMES), options.runs)
+    result.write(results)
+    for one in results:
+        print(f"{one.name}: {one.value:g} {one.unit} (goal ≤ {one.goal:g}) {'holds' if one.holds else 'MISSED'}")  # noqa: T201
+    return 0 if all(one.holds for one in results) else 1
+
+
+def measure(names: set[str], runs: int) -> list[result.Result]:
+    """All results, in the order of NAMES."""
+    found: list[result.Result] = []
+    with place.installation() as home:
+        from bench import backup, figures, steps, today
+        from wellkept.estate.models import Organisation
+
+        if "steps" in names:
+            found += steps.measure(home, runs)
+        if "today" in names:
+            found += today.measure(home)
+        if names & {"figures", "backup"}:
+            organisation = Organisation.objects.create(slug="bench", name="Bench")
+            environment = place.large_company(organisation)
+            if "figures" in names:
+                found += figures.measure(environment, runs)
+            if "backup" in names:
+                found += backup.measure(home, environment, runs)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
