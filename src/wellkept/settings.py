@@ -47,7 +47,7 @@ INSTALLED_APPS = [
 FORM_RENDERER = "wellkept.web.forms.Renderer"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "wellkept.web.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -116,7 +116,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
-STATIC_ROOT = HOME.path / "static"
 FRONT_END = PACKAGE.parents[1] / "node_modules"
 STATICFILES_DIRS = [
     PACKAGE / "web" / "static",
@@ -124,6 +123,10 @@ STATICFILES_DIRS = [
     ("vendor/htmx", FRONT_END / "htmx.org" / "dist"),
     ("vendor/htmx-sse", FRONT_END / "htmx-ext-sse"),
 ]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "wellkept.web.static_files.Versioned"},
+}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 

@@ -47,7 +47,7 @@ def backups(request: shell.Request) -> HttpResponseBase:
         {
             "page": page,
             "lines": [
-                {"state": state, "verdict": verdicts.judge(state), "strip": strip(start, end, moments.get(state.system.pk, [])), **targets(state)}
+                {"state": state, "verdict": verdicts.judge(state), "strip": strip(start, end, moments.get(state.system.pk, []), marks=2), **targets(state)}
                 for state in verdicts.states(page)
             ],
             "repositories": visible_to(request.user, Repository).filter(organisation=request.organisation).exists(),
@@ -127,6 +127,12 @@ class SetFilters(lists.Filters):
         return rows.filter(proof__isnull=value == "no")
 
 
+class OwnSetFilters(SetFilters):
+    """The same for the backups of one system."""
+
+    system = None
+
+
 def found_sets(request: shell.Request) -> Any:
     """The visible backups with the date of their newest proof."""
     from django.db.models import OuterRef, Subquery
@@ -164,11 +170,11 @@ def system_backups(request: shell.Request, system_id: int) -> HttpResponseBase:
     end = timezone.now()
     start = end - timedelta(days=DAYS)
     proven = list(Drill.objects.filter(system=one, state=DrillState.PROVEN).order_by("-started_at").defer("certificate")[:HISTORY])[::-1]
-    filters = SetFilters(request.GET, found_sets(request).filter(system=one), request=request)
+    filters = OwnSetFilters(request.GET, found_sets(request).filter(system=one), request=request)
     context = {
         **shown,
         **targets(shown["state"]),
-        "strip": strip(start, end, points([one.pk], start).get(one.pk, [])),
+        "strip": strip(start, end, points([one.pk], start).get(one.pk, []), marks=2),
         "rto_line": spark([drill.rto_seconds or 0.0 for drill in proven], one.rto_target.total_seconds() if one.rto_target else None),
         "rpo_line": spark([drill.rpo_seconds or 0.0 for drill in proven], one.rpo_target.total_seconds() if one.rpo_target else None),
         "repositories": list(visible_to(request.user, Repository).filter(organisation=one.organisation).order_by("name")),

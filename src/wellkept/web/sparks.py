@@ -8,10 +8,11 @@ WIDTH, HEIGHT = 240.0, 40.0
 
 @dataclass(frozen=True)
 class Spark:
-    """``path`` and ``dots`` in a box of WIDTH × HEIGHT; ``target`` is the height of the target line, None when it is none."""
+    """``path`` in a box of WIDTH × HEIGHT from ``least`` to ``most``; ``target`` is the height of the target line, None when it is none."""
 
     path: str
-    dots: list[tuple[str, str]]
+    least: float
+    most: float
     target: str | None
 
 
@@ -23,4 +24,4 @@ def spark(values: Sequence[float], target: float | None) -> Spark | None:
     step = WIDTH / (len(values) - 1)
     dots = [(f"{step * number:.1f}", f"{HEIGHT - (HEIGHT - 4) * value / top - 2:.1f}") for number, value in enumerate(values)]
     line = f"{HEIGHT - (HEIGHT - 4) * target / top - 2:.1f}" if target is not None and target <= top else None
-    return Spark("M" + " L".join(f"{x} {y}" for x, y in dots), dots, line)
+    return Spark("M" + " L".join(f"{x} {y}" for x, y in dots), min(values), max(values), line)

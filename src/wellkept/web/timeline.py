@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils import formats, timezone
-
 from wellkept.web import words
 
 LANES = ("backup", "drill", "run")
@@ -45,12 +43,12 @@ class Strip:
         return not any(self.lanes.values())
 
 
-def strip(start: datetime, end: datetime, moments: Iterable[Moment]) -> Strip:
-    """Place the moments between start and end."""
+def strip(start: datetime, end: datetime, moments: Iterable[Moment], marks: int = 4) -> Strip:
+    """Place the moments between start and end; ``marks`` is the number of spans between the labels."""
     lanes: dict[str, list[Point]] = {lane: [] for lane in LANES}
     for moment in sorted(moments, key=lambda one: one.at):
         lanes[moment.lane].append(Point(place(moment.at, start, end), moment.good, moment.address, words.exact(moment.at)))
-    return Strip(lanes, axis(start, end))
+    return Strip(lanes, axis(start, end, marks))
 
 
 def place(at: datetime, start: datetime, end: datetime) -> str:
@@ -59,8 +57,8 @@ def place(at: datetime, start: datetime, end: datetime) -> str:
     return f"{MARGIN + (100 - 2 * MARGIN) * min(1.0, max(0.0, share)):.2f}%"
 
 
-def axis(start: datetime, end: datetime, marks: int = 4) -> list[tuple[str, str]]:
+def axis(start: datetime, end: datetime, marks: int) -> list[tuple[str, str]]:
     """Days to write under the strip, with their positions."""
     step = (end - start) / marks
     days = [start + step * number for number in range(marks)] + [end - timedelta(seconds=1)]
-    return [(place(day, start, end), formats.date_format(timezone.localtime(day), "MONTH_DAY_FORMAT")) for day in days]
+    return [(place(day, start, end), words.day_of_year(day)) for day in days]

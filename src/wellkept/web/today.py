@@ -51,6 +51,7 @@ def today(request: shell.Request) -> HttpResponseBase:
             "more_lines": max(0, len(judged) - LINES),
             "running": running(request),
             "ahead": ahead(request),
+            "today": timezone.localtime(),
             "worker_missing": not runtime.live_workers(),
         },
     )

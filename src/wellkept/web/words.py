@@ -4,22 +4,32 @@ from datetime import datetime
 
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
+def day(moment: datetime) -> str:
+    """The date, as "22 November 2026"."""
+    return formats.date_format(timezone.localtime(moment), pgettext("date format", "j F Y"))
+
+
+def day_of_year(moment: datetime) -> str:
+    """The date without the year, as "22 Nov"."""
+    return formats.date_format(timezone.localtime(moment), pgettext("date format", "j M"))
+
+
 def exact(moment: datetime) -> str:
-    """Date, time and zone, as "22 November 2026, 07:12:05 (CST)"."""
+    """Date, time and zone, as "22 November 2026 07:12:05 (CST)"."""
     local = timezone.localtime(moment)
-    return f"{formats.date_format(local, 'DATE_FORMAT')} {local:%H:%M:%S} ({local.tzname()})"
+    return f"{day(moment)} {local:%H:%M:%S} ({local.tzname()})"
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:
     """How long ago or in how long; beyond 30 days the date."""
     seconds = ((now or timezone.now()) - moment).total_seconds()
     if abs(seconds) >= 30 * DAY:
-        return formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
+        return day(moment)
     if abs(seconds) < 45:
         return _("just now") if seconds >= 0 else _("in a moment")
     length = rough(abs(seconds))

@@ -58,7 +58,13 @@ def exact(moment: datetime | str | None) -> str:
 @register.filter
 def clock(moment: datetime | None) -> str:
     """Hour, minute and second in the reader's zone."""
-    return formats.date_format(timezone.localtime(moment), "H:i:s") if moment else "–"
+    return f"{timezone.localtime(moment):%H:%M:%S}" if moment else "–"
+
+
+@register.filter
+def minute(moment: datetime | None) -> str:
+    """Hour and minute in the reader's zone."""
+    return f"{timezone.localtime(moment):%H:%M}" if moment else "–"
 
 
 @register.filter
@@ -152,4 +158,4 @@ def percent(share: float | None) -> str:
 @register.filter
 def day(moment: datetime | None) -> str:
     """The date in the reader's zone, as people write it."""
-    return formats.date_format(timezone.localtime(moment), "DATE_FORMAT") if moment else "–"
+    return words.day(moment) if moment else "–"
