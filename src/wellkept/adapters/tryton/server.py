@@ -1,0 +1,209 @@
+"""Tryton's processes: the web server, the scheduler and the queue's worker, each in a process group of its own.
+
+Who runs is kept in ``site.state``/processes.json with the start time of each process, so that another of our processes can find, check and
+stop them later, and never takes a stranger with the same number for one of them.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import pwd
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Site, Unreachable
+from wellkept.adapters.tryton import rpc
+from wellkept.tools import command, postgres
+
+ROLES = ("web", "cron", "worker")
+READY_SECONDS = 120.0
+REQUEST_SECONDS = 600
+STOP_SECONDS = 10.0
+LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that we started: its number is also that of its group; ``started`` in clock ticks since ``boot``."""
+
+    role: str
+    pid: int
+    started: int
+    boot: str
+
+
+def start(site: Site, *, roles: Sequence[str] = ROLES, prefix: Sequence[str] = (), ready: float = READY_SECONDS) -> None:
+    """Start the processes and wait until the web server answers (at most ``ready`` seconds).
+
+    ``site.url`` says where it listens: ``http://127.0.0.1:8000`` or ``unix:/path``. ``prefix`` is put before each command and runs as
+    ourselves, before the switch to the site's user: ``["unshare", "--net", "--"]``. Raises Conflicting when a role runs already or its address
+    is taken, Unreachable (with the end of the log) when it does not come up; then nothing of it is left running.
+    """
+    held = {running.role for running in processes(site)} & set(roles)
+    if held:
+        raise Conflicting(f"already running for {site.database}: {', '.join(sorted(held))}")
+    state = _state(site)
+    user = site.os_user or postgres.service_user()
+    postgres.owned_folder(state, user)
+    started: list[Running] = []
+    try:
+        for role in roles:
+            started.append(_spawn(site, role, prefix, user))
+            _remember(site, started)
+        _wait(site, started, ready)
+    except BaseException:
+        stop(site, roles=roles)
+        raise
+
+
+def stop(site: Site, *, roles: Sequence[str] = ROLES) -> None:
+    """Stop the processes that we started, the web server first; return when none of their groups is left. Stopped ones are fine."""
+    for running in sorted(processes(site), key=lambda one: ROLES.index(one.role)):
+        if running.role in roles:
+            command.stop(running.pid, grace=STOP_SECONDS)
+    _remember(site, [])
+
+
+def processes(site: Site) -> list[Running]:
+    """The processes that we started and that still run."""
+    return [running for running in _recorded(site) if _ours(running)]
+
+
+def alive(site: Site, *, timeout: float = 10.0) -> bool:
+    """Whether every process that we started runs, and the web server among them answers."""
+    recorded = _recorded(site)
+    if not recorded or not all(command.started_at(one.pid) == one.started and _ours(one) for one in recorded):
+        return False
+    if all(one.role != "web" for one in recorded):
+        return True
+    try:
+        rpc.version(site, timeout=timeout)
+    except AdapterError:
+        return False
+    return True
+
+
+def log_tail(site: Site, role: str, lines: int = LOG_LINES) -> str:
+    """The last lines that a process wrote."""
+    path = _log(site, role)
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+
+def _spawn(site: Site, role: str, prefix: Sequence[str], user: str) -> Running:
+    # The prefix may need our rights (a network namespace does), so the switch to the site's user comes after it.
+    args = [*prefix, *command.arguments(_arguments(site, role), user=command.dropping_to(user), dies_with_us=False)]
+    pid = command.spawn(args, log=_log(site, role), env=_environment(site, user), cwd=Path("/"))
+    started = command.started_at(pid)
+    if started is None:
+        raise Unreachable(f"{role} of {site.database} ended at once: {log_tail(site, role)}")
+    return Running(role, pid, started, _boot())
+
+
+def _arguments(site: Site, role: str) -> list[str | Path]:
+    if site.interpreter is None or site.config is None:
+        raise Invalid(f"the site of database {site.database} does not say its interpreter and its configuration")
+    folder = site.interpreter.parent
+    common: list[str | Path] = ["--config", site.config, "--database", site.database]
+    if role == "cron":
+        return [site.interpreter, folder / "trytond-cron", *common]
+    if role == "worker":
+        return [site.interpreter, folder / "trytond-worker", *common, "-n", "1"]
+    if role != "web":
+        raise Invalid(f"Tryton has no process {role}; these are: {', '.join(ROLES)}")
+    serving = ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--timeout", str(REQUEST_SECONDS)]
+    # Its control socket would lie in a home folder that is not ours; the umask keeps the RPC socket to the site's user.
+    guarded = ["--no-control-socket", "--umask", "0o077"]
+    return [site.interpreter, folder / "gunicorn", "--bind", _bind(site), *serving, *guarded, "trytond.application:app"]
+
+
+def _bind(site: Site) -> str:
+    url = site.url or ""
+    if url.startswith(rpc.UNIX):
+        return url
+    if url.startswith("http://"):
+        return url.removeprefix("http://").rstrip("/")
+    raise Invalid(f"a Tryton of ours listens on http://ADDRESS:PORT or unix:/PATH, not on {url or 'nothing'}")
+
+
+def _environment(site: Site, user: str) -> dict[str, str]:
+    names = io.StringIO()
+    csv.writer(names, lineterminator="").writerow([site.database])
+    return {
+        "HOME": pwd.getpwnam(user).pw_dir,
+        "TRYTOND_CONFIG": str(site.config),
+        "TRYTOND_DATABASE_NAMES": names.getvalue(),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def _wait(site: Site, started: Sequence[Running], ready: float) -> None:
+    deadline = time.monotonic() + ready
+    while True:
+        for running in started:
+            if command.started_at(running.pid) != running.started or not command.group_alive(running.pid):
+                raise _failure(site, running.role)
+        if all(running.role != "web" for running in started):
+            return
+        try:
+            rpc.version(site, timeout=5.0)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise Unreachable(f"{site.url} did not answer within {ready:g} s: {log_tail(site, 'web')}") from None
+        else:
+            return
+        command.check_stopped("Tryton")
+        time.sleep(0.1)
+
+
+def _failure(site: Site, role: str) -> AdapterError:
+    last = log_tail(site, role)
+    if "Address already in use" in last or "Connection in use" in last:
+        return Conflicting(f"another program listens on {site.url}")
+    return Unreachable(f"{role} of {site.database} ended: {last}")
+
+
+def _ours(running: Running) -> bool:
+    """Whether the group is still the one we started: its leader is, or the leader is gone and its children go on."""
+    now = command.started_at(running.pid)
+    return running.boot == _boot() and now in {running.started, None} and command.group_alive(running.pid)
+
+
+def _recorded(site: Site) -> list[Running]:
+    try:
+        rows = json.loads((_state(site) / "processes.json").read_text())
+    except FileNotFoundError:
+        return []
+    return [Running(**row) for row in rows]
+
+
+def _remember(site: Site, started: Sequence[Running]) -> None:
+    """Write down who runs now: what was recorded before and goes on, and what was just started."""
+    known = {one.pid: one for one in (*processes(site), *started)}
+    state = _state(site)
+    if not known:
+        (state / "processes.json").unlink(missing_ok=True)
+        return
+    fresh = state / f"processes.json.{os.getpid()}"
+    fresh.write_text(json.dumps([asdict(one) for one in known.values()]))
+    fresh.replace(state / "processes.json")
+
+
+def _log(site: Site, role: str) -> Path:
+    return _state(site) / f"{role}.log"
+
+
+def _state(site: Site) -> Path:
+    if site.state is None:
+        raise Invalid(f"the site of database {site.database} has no folder for its processes")
+    return site.state
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return "unknown"
