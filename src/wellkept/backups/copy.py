@@ -151,13 +151,15 @@ def sealed(here: Place) -> netns.Sealed:
 
 
 def open_wall(here: Place) -> None:
-    """Take the wall down, if there is one."""
+    """Take the wall down with all that runs behind it, if there is one.
+
+    While its sink lives nothing else can have the same namespace; when the sink is gone the wall's processes are found by their groups.
+    """
     path = here.folder / WALL / "sealed.json"
     if not path.exists():
         return
-    noted = _read(path)
-    if noted["started"] is not None and command.started_at(noted["pid"]) == noted["started"]:
-        command.stop(noted["group"], grace=1.0)
+    if command.started_at(_read(path)["pid"]) == _read(path)["started"]:
+        netns.clear(sealed(here))
     path.unlink()
 
 

@@ -138,8 +138,10 @@ def start_erp(run_id: str, drill_id: int) -> dict[str, Any]:
         view = netns.look(sealed, postgres.service_user())
         control = connect.ability(drill.backup.environment, "control")
         control.stop(site)
-        control.start(site, roles=("web",), prefix=netns.prefix(sealed, postgres.service_user()))
+        control.start(site, roles=("web",), prefix=netns.prefix(sealed))
         processes = control.processes(site)
+        for process in processes:
+            scratch.keep(run_id, f"erp-{process.pid}", process.pid)
     if sealed.kind != netns.NONE:
         outside = [process.pid for process in processes if not netns.inside(sealed, process.pid)]
         if not view.closed or outside or not processes:
@@ -199,7 +201,9 @@ def destroy(run_id: str) -> dict[str, Any]:
 
 
 def clean_up(run_id: str) -> None:
-    """At the end of every run: a drill that did not prove anything counts as failed, or cancelled."""
+    """At the end of every run: nothing runs behind the wall any more, and a drill that did not prove anything counts as failed, or cancelled."""
+    if scratch.path(run_id).exists():
+        copy.open_wall(copy.place(run_id))
     run = Run.objects.filter(pk=uuid.UUID(run_id)).first()
     state = DrillState.CANCELLED if run is not None and run.cancel_requested_at is not None else DrillState.FAILED
     Drill.objects.filter(run_id=uuid.UUID(run_id), state=DrillState.RUNNING).update(state=state, ended_at=timezone.now())

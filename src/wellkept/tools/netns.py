@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -31,11 +32,16 @@ class SinkError(Exception):
 
 @dataclass(frozen=True)
 class Sealed:
-    """A running sink and the wall around it. ``group`` is its process group, ``pid`` the process inside, ``mark`` what our own probes carry."""
+    """A running sink and the wall around it.
+
+    ``group`` is its process group, ``pid`` the process inside, ``namespace`` the kernel's name of the network inside, ``mark`` what our own
+    probes carry.
+    """
 
     kind: str
     group: int
     pid: int
+    namespace: str
     folder: Path
     smtp_port: int
     http_port: int
@@ -92,13 +98,13 @@ def seal(folder: Path, *, wall: str | None = None) -> Sealed:
             raise SinkError("the sink for mail and HTTP did not start: " + _tail(folder / "sink.log"))
         time.sleep(0.05)
     told = json.loads(ready.read_text())
-    return Sealed(chosen, group, group, folder, told["smtp"], told["http"], f"probe-{secrets.token_hex(8)}")
+    return Sealed(chosen, group, group, _namespace(group), folder, told["smtp"], told["http"], f"probe-{secrets.token_hex(8)}")
 
 
 def prefix(sealed: Sealed, user: str | None = None) -> list[str]:
     """What to put before a command so that it runs behind the wall, as ``user`` when we are root, and with its HTTP going to the sink.
 
-    The wall can only be entered before the user is dropped, so this prefix must come before anything else that drops it.
+    The wall can only be entered before the user is dropped: whoever drops it by itself must do so after this prefix, and gives no ``user``.
     """
     through = ["env", *(f"{name}={sealed.http}" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"))]
     if os.geteuid() == 0 and user is not None:
@@ -121,9 +127,21 @@ def look(sealed: Sealed, user: str | None = None) -> View:
 
 def inside(sealed: Sealed, pid: int) -> bool:
     """Whether a process is behind the wall (in the sink's network namespace, which is not ours)."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return _namespace(pid) == _namespace(sealed.pid) != _namespace(os.getpid())
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+        return _namespace(pid) == sealed.namespace != _namespace(os.getpid())
     return False
+
+
+def clear(sealed: Sealed) -> int:
+    """Kill whatever runs behind the wall, the sink too, and return how many that were; without a wall only the sink is ended."""
+    killed = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        if inside(sealed, int(entry.name)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed += 1
+    command.stop(sealed.group, grace=1.0)
+    return killed
 
 
 def probe(sealed: Sealed) -> None:
@@ -145,8 +163,8 @@ def caught(sealed: Sealed) -> list[dict[str, object]]:
     return [visit for visit in _visits(sealed) if sealed.mark not in str(visit["said"])]
 
 
-def _namespace(pid: int) -> Path:
-    return Path(f"/proc/{pid}/ns/net").readlink()
+def _namespace(pid: int) -> str:
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
 
 
 def _visits(sealed: Sealed) -> list[dict[str, object]]:

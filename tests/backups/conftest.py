@@ -1,0 +1,208 @@
+"""A real company to back up, and a set of it that was really taken; each test works on rows and a repository folder of its own."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from tests.people import make_environment, make_organisation, make_system
+from wellkept.adapters.base import Site
+from wellkept.backups import choose, repositories, take
+from wellkept.backups.models import Backup, Repository
+from wellkept.estate import connect, secrets
+from wellkept.estate.models import Environment, Organisation
+from wellkept.operations import scratch
+from wellkept.operations.models import Run, RunState
+from wellkept.tools import command, postgres, restic
+
+SYSTEM_ID = 40_000
+"""The manifest of a set names its system by id, so the system has the same one in every test."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A set that was taken once for the whole test run: its repository's folder, keys and rows as plain values."""
+
+    folder: Path
+    password: str
+    repository: dict[str, Any]
+    drill_identity: str
+    recovery: str
+    backup: dict[str, Any]
+
+
+@dataclass
+class Rows:
+    """The rows of a test: one kept system, its repository and one good backup."""
+
+    environment: Environment
+    repository: Repository
+    backup: Backup
+    recovery: str
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.repository.location)
+
+    def tool(self) -> restic.Repository:
+        return repositories.opened(self.repository)
+
+    def again(self) -> Backup:
+        self.backup.refresh_from_db()
+        return self.backup
+
+
+def kept_environment(company: Site, organisation: Organisation) -> Environment:
+    """Rows for the company, as adopting it would make them."""
+    environment = make_environment(make_system(organisation, pk=SYSTEM_ID))
+    connect.keep(environment, company)
+    return environment
+
+
+def new_run(organisation: Organisation, operation: str = "backups.take") -> str:
+    """A run as a worker would have it, for steps that are called directly."""
+    run = Run.objects.create(organisation=organisation, operation=operation, maintenance_type="preventive", state=RunState.RUNNING)
+    return str(run.pk)
+
+
+def take_backup(environment: Environment, run_id: str) -> Backup:
+    """Every step of taking a backup, one after the other."""
+    backup_id = take.begin(run_id, choose.Wish(environment.system_id, None, None))["backup_id"]
+    take.stage(run_id, backup_id)
+    stored = take.store(run_id, backup_id)
+    checked = take.check_set(run_id, backup_id, stored["snapshot"])
+    assert checked["missing"] == []
+    take.finish(run_id, backup_id, {**stored, "snapshot": checked["snapshot"]})
+    return Backup.objects.get(pk=backup_id)
+
+
+class _Undo(Exception):
+    pass
+
+
+@pytest.fixture(scope="session")
+def frozen(company: Site, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Frozen:
+    """Take one backup; its rows are rolled back and its values kept."""
+    folder = tmp_path_factory.mktemp("frozen") / "repository"
+    kept: list[Frozen] = []
+    try:
+        with django_db_blocker.unblock(), transaction.atomic():
+            organisation = make_organisation("frozen")
+            environment = kept_environment(company, organisation)
+            repository = repositories.create(organisation, "local", str(folder), actor="test")
+            run_id = new_run(organisation)
+            backup = take_backup(environment, run_id)
+            scratch.remove(run_id)
+            recovery = repositories.recovery_key(repository, actor="test")
+            kept.append(_freeze(folder, repository, backup, recovery))
+            raise _Undo
+    except _Undo:
+        return kept[0]
+
+
+def _freeze(folder: Path, repository: Repository, backup: Backup, recovery: str) -> Frozen:
+    names = ("escrow", "recipients", "restic_id")
+    fields = ("state", "snapshot", "snapshot_at", "made_at", "seconds", "bytes", "stored_bytes", "files", "version", "manifest")
+    return Frozen(
+        folder,
+        secrets.open(repository.key),
+        {name: getattr(repository, name) for name in names},
+        secrets.open(repository.drill_identity),
+        recovery,
+        {name: getattr(backup, name) for name in fields},
+    )
+
+
+@pytest.fixture
+def rows(frozen: Frozen, company: Site, organisation: Organisation, tmp_path: Path) -> Rows:
+    """The frozen set as rows of this test, with a copy of its repository that the test may damage."""
+    place = tmp_path / "repository"
+    shutil.copytree(frozen.folder, place)
+    command.run(["chmod", "-R", "u+w", place])
+    environment = kept_environment(company, organisation)
+    escrow = repositories._seal("local", str(place), frozen.password, frozen.repository["recipients"])
+    repository = Repository.objects.create(
+        organisation=organisation,
+        name="local",
+        location=str(place),
+        key=secrets.store(organisation, "repository/local/key", frozen.password),
+        drill_identity=secrets.store(organisation, "repository/local/drill", frozen.drill_identity),
+        **{**frozen.repository, "escrow": escrow},
+    )
+    backup = Backup.objects.create(
+        organisation=organisation,
+        system=environment.system,
+        environment=environment,
+        repository=repository,
+        run_id=uuid.UUID(new_run(organisation)),
+        **frozen.backup,
+    )
+    return Rows(environment, repository, backup, frozen.recovery)
+
+
+@pytest.fixture
+def run_id(organisation: Organisation) -> Iterator[str]:
+    """A run whose scratch folder is removed after the test."""
+    made = new_run(organisation)
+    yield made
+    scratch.remove(made)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int], Path]]:
+    """Makes disks of so many megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    mounted: list[Path] = []
+    folder = postgres.throwaway_folder("wk-disks-")
+
+    def make(megabytes: int) -> Path:
+        disk = folder / f"disk-{len(mounted)}"
+        disk.mkdir()
+        command.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", disk])
+        mounted.append(disk)
+        return disk
+
+    yield make
+    for disk in mounted:
+        command.run(["umount", "--lazy", disk])
+    shutil.rmtree(folder)
+
+
+def content_hash(company: Site) -> str:
+    """What the ERP's database and files hold, in one number."""
+    assert company.server is not None
+    dump = command.run(["pg_dump", "--no-password", "--dbname", company.database], env=company.server.env(), timeout=120).stdout
+    files = command.run(["sh", "-c", "find . -type f -exec sha256sum {} + | sort"], cwd=company.files, timeout=60).stdout
+    lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(lines) + files))
+
+
+
+
+@pytest.fixture(scope="session")
+def company() -> Iterator[Site]:  # DEV
+    from wellkept.adapters.base import Login
+    from wellkept.tools import postgres
+    f = postgres.throwaway_folder("wp4-")
+    c = postgres.Cluster(f/"d", f/"s", 5432, "postgres")
+    postgres.create_cluster(c, durable=False)
+    postgres.start(c)
+    s = c.server()
+    postgres.create_database(s, "s1")
+    command.run(["pg_restore","--no-owner","--no-privileges","-j2","-d","s1","/tmp/brief/tryton_small.dump"], env=s.env())
+    files = f/"files"
+    files.mkdir()
+    files.chmod(0o755)
+    command.run(["tar","xf","/tmp/brief/tryton_small_files.tar","-C",files])
+    conf = f/"trytond.conf"
+    conf.write_text(f"[database]\nuri = postgresql://postgres@/?host={c.sockets}&port=5432\npath = {files}\n")
+    yield Site("s1", s, None, Login("admin","admin-pass-1"), Path("/tmp/wp1/t70/bin/python"), conf, files, f, "postgres")
+    postgres.destroy(c)
+    shutil.rmtree(f)
