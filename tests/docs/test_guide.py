@@ -1,0 +1,72 @@
+"""The guide works: every command of it is executed, in order, on a Tryton that runs, and prints what the page says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.services.platform import PREFIX, remove_home
+from wellkept import home as homes
+from wellkept.tools import postgres
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["first-hour.md", "getting-back.md"]
+
+
+@dataclass
+class Example:
+    """A command of the guide and the lines that it says are printed (``…`` stands for anything)."""
+
+    page: str
+    command: str
+    expected: list[str] = field(default_factory=list)
+
+
+def examples(page: str) -> list[Example]:
+    found: list[Example] = []
+    for block in re.findall(r"```console\n(.*?)```", (ROOT / "docs" / "guide" / page).read_text(), flags=re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append(Example(page, line.removeprefix("$ ")))
+            else:
+                found[-1].expected.append(line)
+    return found
+
+
+def matches(expected: str, printed: str) -> bool:
+    pattern = ".*".join(re.escape(part) for part in expected.split("…"))
+    return any(re.fullmatch(pattern, line.strip(), flags=re.IGNORECASE) for line in printed.splitlines())
+
+
+@pytest.mark.slow
+def test_every_command_of_the_guide_works(running_tryton):
+    folder = postgres.throwaway_folder(PREFIX)
+    places = {"/etc/tryton/trytond.conf": str(running_tryton.config), "/srv/": f"{folder}/srv/"}
+    (folder / "srv").mkdir()
+    environment = {**os.environ, "WELLKEPT_HOME": str(folder / "home"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = 0
+    try:
+        for page in PAGES:
+            for example in examples(page):
+                line = example.command
+                for said, real in places.items():
+                    line = line.replace(said, real)
+                ran = subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+                printed = ran.stdout + ran.stderr
+                assert ran.returncode == 0, f"{page}: {example.command}\n{printed}"
+                assert all(matches(wanted, printed) for wanted in example.expected), f"{page}: {example.command}\n{printed}"
+                done += 1
+    finally:
+        remove_home(homes.Home(folder / "home"))
+        shutil.rmtree(folder)
+    print(f"guide: {done} commands executed")
+    assert done >= 25
+
+
+def test_the_guide_names_every_page_it_has():
+    assert sorted(PAGES) == sorted(path.name for path in (ROOT / "docs" / "guide").glob("*.md"))
