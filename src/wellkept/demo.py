@@ -26,7 +26,20 @@ ORGANISATION = "demo"
 REPOSITORY = "local"
 EMAIL = "admin@demo.example"
 SEED = 20260101
-KNOWN = {MARK, "config.json", "secret.key", "checkpoint.key", "checkpoints.jsonl", "postgres", "run", "logs", "scratch", "systems", "repository", "static"}
+KNOWN = {
+    MARK,
+    "config.json",
+    "secret.key",
+    "checkpoint.key",
+    "checkpoints.jsonl",
+    "postgres",
+    "run",
+    "logs",
+    "scratch",
+    "systems",
+    "repository",
+    "static",
+}
 
 
 class DemoError(Exception):
@@ -96,7 +109,11 @@ def _stop_leftovers(home: Home) -> None:
     """End the processes of a demo that was killed: those whose command line or environment names this home, then its clusters."""
     for group in sorted(_groups_of(home)):
         command.stop(group, grace=5.0)
-    for pid_file in [*home.path.glob("systems/*/**/postmaster.pid"), *home.path.glob("scratch/**/postmaster.pid"), *home.path.glob("postgres/**/postmaster.pid")]:
+    for pid_file in [
+        *home.path.glob("systems/*/**/postmaster.pid"),
+        *home.path.glob("scratch/**/postmaster.pid"),
+        *home.path.glob("postgres/**/postmaster.pid"),
+    ]:
         data = pid_file.parent
         postgres.stop(postgres.Cluster(data, home.run, 0, postgres.service_user()), "immediate")
 
@@ -123,8 +140,8 @@ def prepare(demo: Demo, password: str) -> None:
     homes.prepare(demo.home)
     platform.initialise(demo.home)
     from wellkept.estate.models import Membership, Organisation, Person, Role
-    from wellkept.operations import records
     from wellkept.lib.text import message
+    from wellkept.operations import records
 
     organisation, made = Organisation.objects.get_or_create(slug=ORGANISATION, defaults={"name": "Demo company"})
     person = Person.objects.filter(email=EMAIL).first() or Person.objects.create_user(EMAIL, name="Administrator")

@@ -5,6 +5,23 @@ from wellkept.estate.models import ApiToken, Component, Environment, Host, Membe
 from wellkept.operations.models import Checkpoint, Lease, Record, Run, Schedule, Step, Worker
 
 __all__ = [
-    "ApiToken", "Backup", "Checkpoint", "Component", "Drill", "Environment", "Host", "Lease", "Membership", "Organisation", "Person", "Record",
-    "Repository", "Run", "Schedule", "Secret", "Step", "System", "Worker",
+    "ApiToken",
+    "Backup",
+    "Checkpoint",
+    "Component",
+    "Drill",
+    "Environment",
+    "Host",
+    "Lease",
+    "Membership",
+    "Organisation",
+    "Person",
+    "Record",
+    "Repository",
+    "Run",
+    "Schedule",
+    "Secret",
+    "Step",
+    "System",
+    "Worker",
 ]

@@ -144,7 +144,9 @@ class Supervisor:
         return self.children[0].group is not None and command.group_alive(self.children[0].group)
 
     def _start_child(self, child: Child) -> None:
-        child.group = command.spawn(child.args, log=self.home.logs / f"{child.name}.log", env=inherited(self.home), cwd=self.home.path, dies_with_us=True)
+        child.group = command.spawn(
+            child.args, log=self.home.logs / f"{child.name}.log", env=inherited(self.home), cwd=self.home.path, dies_with_us=True
+        )
         child.started = time.monotonic()
 
     def _revive(self, child: Child) -> None:
@@ -245,7 +247,9 @@ def _isolation() -> Check:
 
 def _amcheck() -> Check:
     found = any(Path("/usr/share/postgresql").glob("*/extension/amcheck.control"))
-    return Check("amcheck", found, "there" if found else "not installed (drills check indexes with it)", "apt-get install postgresql-contrib", needed=False)
+    return Check(
+        "amcheck", found, "there" if found else "not installed (drills check indexes with it)", "apt-get install postgresql-contrib", needed=False
+    )
 
 
 def _home_checks(home: Home) -> list[Check]:
@@ -308,9 +312,23 @@ def status(home: Home) -> dict[str, Any]:
 
     now = timezone.now()
     answer["database"] = True
-    answer["workers"] = [{"name": w.name, "host": w.host, "pid": w.pid, "silent_seconds": round((now - w.beat_at).total_seconds(), 1)} for w in runtime.live_workers()]
+    answer["workers"] = [
+        {"name": w.name, "host": w.host, "pid": w.pid, "silent_seconds": round((now - w.beat_at).total_seconds(), 1)} for w in runtime.live_workers()
+    ]
     answer["runs"] = dict(Run.objects.filter(state__in=OPEN_STATES).values_list("state").annotate(count=Count("id")))
     return answer
 
 
-__all__ = ["Check", "HomeError", "PlatformError", "Supervisor", "doctor", "initialise", "setup_django", "start_database", "status", "stop_database", "stop_signals"]
+__all__ = [
+    "Check",
+    "HomeError",
+    "PlatformError",
+    "Supervisor",
+    "doctor",
+    "initialise",
+    "setup_django",
+    "start_database",
+    "status",
+    "stop_database",
+    "stop_signals",
+]

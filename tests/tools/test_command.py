@@ -50,7 +50,7 @@ def test_standard_input_reaches_the_program_in_both_ways():
 
 def test_the_time_limit_kills_the_whole_group(tmp_path):
     pid_file = tmp_path / "child"
-    with pytest.raises(command.CommandTimeout, match="0.5 s"):
+    with pytest.raises(command.CommandTimeout, match=r"0\.5 s"):
         command.run(["sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait"], timeout=0.5)
     child = int(pid_file.read_text())
     wait_until(lambda: command.started_at(child) is None or _is_zombie(child))

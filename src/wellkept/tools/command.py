@@ -205,7 +205,7 @@ def run(
     started = time.monotonic()
     dropped = dropping_to(user)
     process = _popen(args, env=env, cwd=cwd, user=dropped, dies_with_us=True, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
-    with _registered(process.pid, program):
+    with _registered(process.pid):
         stdout, stderr, late = _communicate(process, stdin, timeout, on_line, keep=keep)
     seconds = time.monotonic() - started
     check_stopped(program)
@@ -298,7 +298,7 @@ def _popen(
     made = environment(env, user=user)
     if shutil.which(program, path=made["PATH"]) is None:
         raise CommandMissing(Path(program).name)
-    return subprocess.Popen(  # noqa: S603 - an argument list, never a shell string
+    return subprocess.Popen(
         arguments(args, user=user, dies_with_us=dies_with_us),
         env=made,
         cwd=cwd if cwd is not None else ("/" if user else None),
@@ -310,7 +310,7 @@ def _popen(
 
 
 @contextlib.contextmanager
-def _registered(group: int, program: str) -> Iterator[None]:
+def _registered(group: int) -> Iterator[None]:
     current = _scope.get()
     if current is None:
         try:

@@ -105,7 +105,9 @@ def service_user() -> str:
     try:
         return pwd.getpwnam(wanted).pw_name
     except KeyError:
-        message = f"the user {wanted} does not exist; PostgreSQL refuses to run as root. On Debian, apt-get install postgresql makes the user postgres"
+        message = (
+            f"the user {wanted} does not exist; PostgreSQL refuses to run as root. On Debian, apt-get install postgresql makes the user postgres"
+        )
         raise PostgresError(message) from None
 
 
@@ -134,7 +136,9 @@ def create_cluster(cluster: Cluster, *, settings: dict[str, str] | None = None, 
     if (cluster.data / "PG_VERSION").exists():
         return
     if len(str(cluster.sockets)) > SOCKET_PATH_LIMIT:
-        raise PostgresError(f"the path {cluster.sockets} is too long for a Unix socket ({SOCKET_PATH_LIMIT} characters at most): choose a shorter WELLKEPT_HOME")
+        raise PostgresError(
+            f"the path {cluster.sockets} is too long for a Unix socket ({SOCKET_PATH_LIMIT} characters at most): choose a shorter WELLKEPT_HOME"
+        )
     owned_folder(cluster.data.parent, cluster.os_user, 0o755 if os.geteuid() == 0 else 0o700)
     owned_folder(cluster.sockets, cluster.os_user, 0o700)
     fresh = cluster.data.with_name(cluster.data.name + ".new")
@@ -214,7 +218,9 @@ def destroy(cluster: Cluster) -> None:
     shutil.rmtree(cluster.sockets, ignore_errors=True)
 
 
-def connect(server: Server, database: str, *, autocommit: bool = False, statement_timeout: float | None = None, readonly: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
+def connect(
+    server: Server, database: str, *, autocommit: bool = False, statement_timeout: float | None = None, readonly: bool = False
+) -> psycopg.Connection[tuple[Any, ...]]:
     """A connection to one database. ``statement_timeout`` in seconds; ``readonly`` makes every transaction read only.
 
     Raises psycopg.OperationalError when the server cannot be reached or refuses.
@@ -332,7 +338,16 @@ def dump(
 def restore(server: Server, database: str, source: Path, *, jobs: int = 2, timeout: float | None = None) -> command.Completed:
     """pg_restore into an existing empty database; owners and rights of the dump are not applied. Any error fails it."""
     version = _server_major(server, database)
-    args = [binaries_for(version) / "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", f"--jobs={jobs}", "--no-password", f"--dbname={database}", source]
+    args: list[str | Path] = [
+        binaries_for(version) / "pg_restore",
+        "--exit-on-error",
+        "--no-owner",
+        "--no-privileges",
+        f"--jobs={jobs}",
+        "--no-password",
+        f"--dbname={database}",
+        source,
+    ]
     return command.run(args, env=server.env(), timeout=timeout)
 
 
@@ -344,7 +359,9 @@ def binaries_for(version: int) -> Path:
     except PostgresError:
         newest = int(folder.parent.name) if folder.parent.name.isdigit() else version
         if newest < version:
-            raise PostgresError(f"the server is PostgreSQL {version}, the newest pg_dump here is {newest}; on Debian: apt-get install postgresql-client-{version}") from None
+            raise PostgresError(
+                f"the server is PostgreSQL {version}, the newest pg_dump here is {newest}; on Debian: apt-get install postgresql-client-{version}"
+            ) from None
         return folder
 
 
