@@ -188,13 +188,14 @@ def _run(demo: Demo, operation: str, organisation: Any, system: Any = None, envi
     from wellkept.operations.models import RunState
 
     run = runtime.submit(operation, organisation=organisation, system=system, environment=environment, arguments=arguments or {})
-    said: set[str] = set()
+    said: dict[str, str] = {}
 
-    def on_change(changed: Any) -> None:
-        for step in changed.steps.all():
-            if step.title not in said:
-                said.add(step.title)
-                demo.say(f"{operation}: {step.title}")
+    def on_change(state: dict[str, Any]) -> None:
+        for phase in state["phases"]:
+            if said.get(phase["name"]) != phase["state"] and phase["state"] in {"running", "done"}:
+                said[phase["name"]] = phase["state"]
+                done = f" done in {phase['seconds']:.1f} s" if phase["state"] == "done" else " …"
+                demo.say(f"{operation}: {phase['title']}{done}")
 
     ended = runtime.wait(run.pk, on_change=on_change, timeout=1800)
     demo.say(f"{operation}: {say(ended.outcome)}")
