@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from wellkept.adapters.base import Login, Site
 from wellkept.adapters.conformance.bench import Bench, connected, require
-from wellkept.adapters.conformance.control import _running
+from wellkept.adapters.conformance.control import running_copy
 from wellkept.planning.figures import Figure, compare, explain
 
 
@@ -16,7 +16,7 @@ def _read(bench: Bench, site: Site) -> list[Figure]:
 def times_every_action(bench: Bench) -> None:
     """Every declared action is done once, without an error and in a time above nought, and the figures stay the same."""
     ability = bench.ability("probes")
-    with _running(bench) as site:
+    with running_copy(bench) as site:
         before = _read(bench, site)
         timings = ability.run(site)
         require([timing.probe for timing in timings] == list(ability.NAMES), f"each declared action is timed once, but {timings}")
@@ -28,7 +28,7 @@ def times_every_action(bench: Bench) -> None:
 def tells_what_fails(bench: Bench) -> None:
     """A wrong password and a server that is gone become errors of the actions, not exceptions."""
     ability = bench.ability("probes")
-    with _running(bench) as site:
+    with running_copy(bench) as site:
         wrong = ability.run(replace(site, login=Login(site.login.user if site.login else "nobody", "wrong password")))
         require(bool(wrong) and all(timing.error for timing in wrong), f"a wrong password fails every action, but {wrong}")
         bench.ability("control").stop(site)

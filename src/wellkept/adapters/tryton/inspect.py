@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from wellkept.adapters.base import AdapterError, Blind, Component, Connection, Discovery, Invalid, Process, Refused, Site
-from wellkept.adapters.tryton import config, manifest, processes, schema, storage
+from wellkept.adapters.tryton import config, manifest, processes, rpc, schema, storage
 from wellkept.tools import command, postgres
 
 STATEMENT_SECONDS = 60.0
@@ -298,8 +298,6 @@ def _ask_version(site: Site, seen: _Seen) -> str | None:
     """The version that the running server tells everybody."""
     if site.url is None:
         return None
-    from wellkept.adapters.tryton import rpc
-
     try:
         return rpc.version(site)
     except AdapterError as error:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from psycopg import sql
 
 from wellkept.adapters.base import Connection, Invalid, Login, Proof, Refused, Site, Unreachable
-from wellkept.adapters.tryton import config, schema
+from wellkept.adapters.tryton import config, rpc, schema
 from wellkept.tools import command, postgres
 
 CHANGES: Sequence[str] = ("scheduled_jobs", "triggers", "users")
@@ -35,6 +35,7 @@ password, stored = sys.stdin.read().split("\\n")
 sys.stdout.write("same" if CRYPT_CONTEXT.verify(password, stored) else "other")
 """
 BLANK = "neutralised-"
+SOCKET_LIMIT = 107
 EMPTIED = {
     "sessions": ("ir_session", "true"),
     "wizard_sessions": ("ir_session_wizard", "true"),
@@ -51,7 +52,7 @@ def configure_copy(site: Site, *, original: str, sink_smtp: str) -> Site:
     ``site`` is the copy: its database, server, file folder and state folder; its ``config`` may be the restored configuration of the original,
     whose settings are kept as far as they hold no credential and no way out. ``original`` is the name of the database that was backed up;
     ``sink_smtp`` a url (``smtp://127.0.0.1:2525``). Tasks are left to a worker, which a copy does not have. The file store keeps the
-    original's folder name; the copy's name becomes a link to it.
+    original's folder name; the copy's name becomes a link to it. The copy answers RPC on a socket in its state folder, not on a port.
     Raises Invalid when something is missing or the copy has the name of the original.
     """
     if site.server is None or site.files is None or site.state is None:
@@ -60,6 +61,9 @@ def configure_copy(site: Site, *, original: str, sink_smtp: str) -> Site:
         raise Invalid(f"the copy must not have the name of the original, {original}")
     if urlsplit(sink_smtp).hostname not in LOOPBACK:
         raise Invalid("the mail of a copy may only go to a sink on this machine")
+    socket = site.state / "rpc.sock"
+    if len(str(socket)) > SOCKET_LIMIT:
+        raise Invalid(f"the path {socket} is too long for a Unix socket ({SOCKET_LIMIT} characters at most)")
     kept = _harmless(site.config) if site.config is not None else {}
     changes = {
         "database": {"uri": config.uri_of(site.server), "path": str(site.files), "list": "False"},
@@ -73,7 +77,7 @@ def configure_copy(site: Site, *, original: str, sink_smtp: str) -> Site:
     _link(site.files, original, site.database)
     if site.os_user is not None and os.geteuid() == 0:
         shutil.chown(target, user=site.os_user)
-    return replace(site, config=target, login=Login(ADMINISTRATOR, secrets.token_urlsafe(24)))
+    return replace(site, url=f"unix:{socket}", config=target, login=Login(ADMINISTRATOR, secrets.token_urlsafe(24)))
 
 
 def _harmless(path: Path) -> dict[str, dict[str, str]]:
@@ -190,11 +194,9 @@ def _none(connection: Connection, name: str, query: str) -> Proof:
 
 
 def _refused(site: Site, login: Login) -> Proof:
-    from wellkept.adapters.tryton import rpc
-
     name = f"old_password_refused:{login.user}"
     try:
-        rpc.login(site, login)
+        rpc.login(site, login).close()
     except Refused as error:
         return Proof(name, holds=True, seen=str(error))
     except Unreachable as error:

@@ -1,5 +1,6 @@
 """Tryton's processes on this machine, found in /proc by the configuration they were started with. Only reads."""
 
+import csv
 import os
 import pwd
 import re
@@ -54,7 +55,7 @@ class Found:
     def databases(self) -> list[str]:
         """The databases it was started for."""
         listed = (self.environment or {}).get("TRYTOND_DATABASE_NAMES", "")
-        return [*self.option(DATABASE_OPTIONS), *(name.strip() for name in listed.split(",") if name.strip())]
+        return [*self.option(DATABASE_OPTIONS), *(name for row in csv.reader([listed]) for name in row if name)]
 
     def interpreter(self) -> Path | None:
         """The Python that runs it: its first argument, which keeps the path of a virtual environment."""

@@ -1,0 +1,41 @@
+"""Start, stop and watch a Tryton.
+
+What we started we stop; a Tryton that somebody else started is seen and listed, but never stopped.
+"""
+
+from collections.abc import Sequence
+
+from wellkept.adapters.base import AdapterError, Process, Site
+from wellkept.adapters.tryton import processes as found_processes
+from wellkept.adapters.tryton import rpc, server
+
+ALIVE_SECONDS = 10.0
+
+
+def start(site: Site, *, roles: Sequence[str] = server.ROLES, prefix: Sequence[str] = ()) -> None:
+    """Start the roles (web, cron, worker) and wait until the site answers. Raises Conflicting when one runs already, Unreachable when it fails."""
+    server.start(site, roles=roles, prefix=prefix)
+
+
+def stop(site: Site) -> None:
+    """Stop every process that we started for the site; when none runs, that is fine."""
+    server.stop(site)
+
+
+def processes(site: Site) -> Sequence[Process]:
+    """The site's processes, whoever started them, each child of a web server too; without secrets in their command lines."""
+    ours = {running.pid: running.role for running in server.processes(site)} if site.state is not None else {}
+    seen = {found.pid: found for found in found_processes.of_config(site.config)} if site.config is not None else {}
+    listed = [Process(pid, ours.get(pid, found.role), found.command) for pid, found in seen.items()]
+    return [*listed, *(Process(pid, role, "") for pid, role in ours.items() if pid not in seen)]
+
+
+def alive(site: Site) -> bool:
+    """Whether what we started all runs and answers; for a site that somebody else started, whether it answers."""
+    if site.state is not None and server.processes(site):
+        return server.alive(site, timeout=ALIVE_SECONDS)
+    try:
+        rpc.version(site, timeout=ALIVE_SECONDS)
+    except AdapterError:
+        return False
+    return True
