@@ -76,7 +76,7 @@ def admin(
 ) -> command.Completed:
     """Run Tryton's own ``trytond-admin`` on the site's database, as its user."""
     python, path = _needs(site, "interpreter", site.interpreter), _needs(site, "config", site.config)
-    program = [python, python.parent / "trytond-admin", "--config", path, "--database", site.database]
+    program: list[str | Path] = [python, python.parent / "trytond-admin", "--config", path, "--database", site.database]
     # trytond logs with -v only; warnings of the interpreter about its own packages are no news for anybody.
     quiet = {"PYTHONWARNINGS": "ignore", **(env or {})}
     return command.run([*program, *args], env=quiet, user=site.os_user or postgres.service_user(), timeout=timeout, on_line=on_line)

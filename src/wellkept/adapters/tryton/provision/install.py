@@ -63,7 +63,18 @@ def install(venv: Path, series: str, *, cache: Path, on_line: OnLine | None = No
 
 def _install_packages(uv: str, venv: Path, lock: Path, env: Mapping[str, str], on_line: OnLine | None) -> None:
     """From the cache when all of it is there, otherwise over the network. Byte code is made now: the service user may not write here."""
-    args = [uv, "pip", "install", "--quiet", "--python", venv / "bin" / "python", "--require-hashes", "--compile-bytecode", "--requirements", lock]
+    args: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        venv / "bin" / "python",
+        "--require-hashes",
+        "--compile-bytecode",
+        "--requirements",
+        lock,
+    ]
     if Path(env["UV_CACHE_DIR"]).exists():
         done = command.run([*args, "--offline"], env=env, timeout=INSTALL_SECONDS, accept=(0, 1, 2))
         if done.returncode == 0:
