@@ -62,6 +62,7 @@ def restore_set(run_id: str, drill_id: int) -> dict[str, Any]:
     with told():
         tool = repositories.escrowed(drill.backup.repository)
         count = _watched(drill, run_id, lambda: verify.restored_and_hashed(tool, drill.backup, here.restored))
+        progress.milestone("restore:restored")
         root = here.files()
         if root is not None:
             copy.hand_over(root)
@@ -79,6 +80,7 @@ def restore_database(run_id: str, drill_id: int) -> dict[str, Any]:
         postgres.create_role(server, copy.OWNER, None, attributes="LOGIN")
         postgres.drop_database(server, copy.DATABASE)
         postgres.create_database(server, copy.DATABASE, owner=copy.OWNER)
+        progress.milestone("database:created")
         postgres.restore(replace(server, user=copy.OWNER), copy.DATABASE, here.restored / sets.FOLDER / sets.DUMP, jobs=JOBS)
         with copy.connection(here) as connection:
             size = postgres.database_size(connection)
@@ -118,9 +120,11 @@ def neutralise(run_id: str, drill_id: int) -> dict[str, Any]:
     with told():
         copy.start_cluster(here)
         sealed = copy.seal(here)
+        progress.milestone("neutralise:walled")
         ability = connect.ability(environment, "neutralise")
         site = ability.configure_copy(copy.bare_site(here, environment), original=here.manifest()["database"], sink_smtp=sealed.smtp)
         copy.keep_site(here, site)
+        progress.milestone("neutralise:configured")
         changed = dict(ability.neutralise(site))
         proofs = ability.prove(site)
     _require(drill_id, proofs)
@@ -137,8 +141,10 @@ def start_erp(run_id: str, drill_id: int) -> dict[str, Any]:
         netns.probe(sealed)
         view = netns.look(sealed, postgres.service_user())
         control = connect.ability(drill.backup.environment, "control")
+        progress.milestone("start:walled")
         control.stop(site)
         control.start(site, roles=("web",), prefix=netns.prefix(sealed))
+        progress.milestone("start:started")
         processes = control.processes(site)
         for process in processes:
             scratch.keep(run_id, f"erp-{process.pid}", process.pid)
@@ -186,6 +192,7 @@ def prove_harmless(run_id: str, drill_id: int) -> dict[str, Any]:
     with told():
         site, sealed = copy.kept_site(here), copy.sealed(here)
         proofs = list(connect.ability(environment, "neutralise").prove(site, old=_known_logins(environment)))
+        progress.milestone("prove:proven")
         connect.ability(environment, "control").stop(site)
         caught = netns.caught(sealed)
     proofs.append(Proof("nothing_sent", not caught, f"{len(caught)} visits to the sink besides our probes"))

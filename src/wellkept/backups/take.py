@@ -103,6 +103,7 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
         if (folder / "storing").exists() or Run.objects.filter(pk=uuid.UUID(run_id), takeovers__gt=0).exists():
             forget_half(tool, run_id)
         (folder / "storing").touch()
+        progress.milestone("store:begun")
         before = _held(backup.repository)
         done = restic.backup(
             tool,
@@ -112,6 +113,7 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
             parent=_parent(backup),
             on_progress=_report_storing,
         )
+    progress.milestone("store:stored")
     progress.report(drivers={"bytes": done.bytes, "added": done.added, "files": done.files})
     after = _held(backup.repository)
     added = max(after - before, 0) if before is not None and after is not None else done.added
@@ -128,6 +130,7 @@ def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
     with told():
         tool = repositories.opened(backup.repository)
         with aside(lambda: restic.read_text(tool, snapshot, f"/{sets.FOLDER}/{sets.MANIFEST}")) as manifest:
+            progress.milestone("check-set:reading")
             missing, snapshot_id = _missing(tool, snapshot, folder, backup.manifest["files"].get("root"))
             if sha256(manifest.result().encode()) != backup.manifest["sha256"]:
                 missing.append(sets.MANIFEST)
@@ -219,6 +222,7 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
             count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)
             newest = keeper.newest_document(connection)
             dumped.result()
+        progress.milestone("dump:dumped")
         return Readings(list(figures), newest, count, at, connection.info.parameter_status("server_version") or "")
 
 
