@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router, Schema, Status
 from ninja.pagination import paginate
 
 from wellkept.api.auth import allowed, seen, who
@@ -72,7 +72,7 @@ def start_run(request: HttpRequest, wish: StartIn) -> Any:
     arguments = checked_arguments(request, wish.operation, wish.arguments, system)
     person = access.person_of(who(request))
     run = runtime.submit(wish.operation, organisation=system.organisation, environment=environment, arguments=arguments, requested_by=person)
-    return 202, run
+    return Status(202, run)
 
 
 @router.post("/runs/{uuid:run_id}/cancel", response={202: RunOut}, summary="Ask a run to stop")
@@ -82,7 +82,7 @@ def cancel_run(request: HttpRequest, run_id: uuid.UUID) -> Any:
         raise Invalid(f"the run has ended already: {run.state}")
     runtime.cancel(run, access.person_of(who(request)))
     run.refresh_from_db()
-    return 202, run
+    return Status(202, run)
 
 
 def checked_arguments(request: HttpRequest, operation: str, given: dict[str, Any], system: System | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 from ninja.pagination import paginate
 
 from wellkept.api.auth import allowed, who
@@ -43,8 +43,8 @@ def add_schedule(request: HttpRequest, wish: ScheduleIn) -> Any:
     system = allowed(request, System, Role.OPERATOR, ("organisation",), pk=wish.system_id)
     arguments = checked_arguments(request, wish.operation, wish.arguments, system)
     caller = who(request)
-    return 201, schedules.add(
-        system.organisation, wish.operation, wish.cron, who=caller, time_zone=wish.time_zone, system=system, arguments=arguments
+    return Status(
+        201, schedules.add(system.organisation, wish.operation, wish.cron, who=caller, time_zone=wish.time_zone, system=system, arguments=arguments)
     )
 
 
@@ -62,4 +62,4 @@ def change_schedule(request: HttpRequest, schedule_id: int, wish: ScheduleChange
 @router.delete("/schedules/{int:schedule_id}", response={204: None}, summary="Forget a schedule")
 def remove_schedule(request: HttpRequest, schedule_id: int) -> Any:
     schedules.remove(allowed(request, Schedule, Role.OPERATOR, ("system", "organisation"), pk=schedule_id), who=who(request))
-    return 204, None
+    return Status(204, None)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 from ninja.pagination import paginate
 
 from wellkept.adapters.base import Login, Site
@@ -64,7 +64,7 @@ def adopt_system(request: HttpRequest, slug: str, wish: AdoptIn) -> Any:
     login = Login(wish.login, wish.login_password) if wish.login else None
     site = Site(database=wish.database, server=server, url=wish.url, login=login)
     plan = adopt.plan(organisation, wish.name, site, who=who(request), adapter=wish.adapter, title=wish.title)
-    return 201, adopt.apply(plan, who=who(request))
+    return Status(201, adopt.apply(plan, who=who(request)))
 
 
 @router.post("/systems/{int:system_id}/discover", response={202: RunOut}, summary="Look at a system again")
@@ -74,7 +74,7 @@ def discover_system(request: HttpRequest, system_id: int) -> Any:
     if environment is None:
         raise Invalid("the system has no production environment")
     run = runtime.submit("estate.discover", organisation=system.organisation, environment=environment, requested_by=access.person_of(who(request)))
-    return 202, run
+    return Status(202, run)
 
 
 @router.delete("/systems/{int:system_id}", response=dict[str, int], summary="Give a system up; its history stays")

@@ -86,7 +86,7 @@ def _filling(organisation_id: int, name: str) -> Any:
 
 
 def _say_line(line: str) -> None:
-    """Show what a program says as the note of the step; it is untranslated."""
+    """Show what a program says as the note of the step, in its own words."""
     progress.report(note=message("{line}", line=line.strip()[:200]))
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from wellkept.home import Home
 from wellkept.lib.text import message
 from wellkept.tools import command, postgres
 
-SIZES = ("small", "medium", "large")
+SIZES = tuple(tryton.SIZES)
 SERIES = "7.0"
 DATABASE = "erp"
 OWNER, READER = "tryton", "wellkept_reader"
@@ -161,19 +161,10 @@ def make_company(organisation_id: int, name: str, on_line: Line) -> dict[str, An
     postgres.drop_database(place.cluster().server(), DATABASE)
     shutil.rmtree(place.files, ignore_errors=True)
     postgres.create_database(place.cluster().server(), DATABASE, owner=OWNER)
-    tryton.create_database(
-        place.venv,
-        place.server(OWNER),
-        DATABASE,
-        config=place.config,
-        files=place.files,
-        port=int(known["web_port"]),
-        password=place.password("admin"),
-        cache=homes.cache(),
-        on_line=on_line,
-    )
+    ours = replace(site(place), server=place.server(OWNER))
+    tryton.create_database(ours, SERIES, admin_password=place.password("admin"), cache=homes.cache(), on_line=on_line)
     day = dt.date.fromisoformat(known["day"])
-    tryton.fill(place.venv, place.config, DATABASE, size=known["size"], seed=int(known["seed"]), base_date=day, on_line=on_line)
+    tryton.fill(ours, known["size"], seed=int(known["seed"]), base_date=day, passwords={}, on_line=on_line)
     place.note(filled=True)
     return {"database": DATABASE}
 

@@ -1,0 +1,298 @@
+"""Every address × every method × every kind of caller, compared with the declared policy (tests/policy.py).
+
+A caller who is refused changes nothing (every row of every table is compared) and reads nothing of the organisation: its names all contain CANARY.
+"""
+
+import collections
+import dataclasses
+import datetime as dt
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.http import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from tests import people as made
+from tests import policy
+from wellkept.backups.models import Backup, Drill, Repository
+from wellkept.estate import secrets, tokens
+from wellkept.estate.access import Console
+from wellkept.estate.models import Component, Environment, Membership, Organisation, Person, Role
+from wellkept.lib.text import message
+from wellkept.operations import records
+from wellkept.operations.models import Run, Schedule
+
+CANARY = "canary"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+RANKS = (policy.VIEWER, policy.OPERATOR, policy.APPROVER, policy.ADMINISTRATOR)
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+REFUSED = {401, 403, 404}
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    name: str
+    path: str
+
+    @property
+    def has_object(self) -> bool:
+        return "<" in self.path
+
+
+@dataclasses.dataclass(frozen=True)
+class Caller:
+    """``role`` is what the caller may be in the organisation with the objects; None: nothing. ``stranger`` is a member nowhere."""
+
+    name: str
+    role: str | None
+    person: Person | None = None
+    token: str = ""
+    stranger: bool = False
+
+
+def routes(patterns: Any = None, prefix: str = "", space: str = "") -> Iterator[Route]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, path, space + (f"{pattern.namespace}:" if pattern.namespace else ""))
+        elif isinstance(pattern, URLPattern):
+            yield Route(f"{space}{pattern.name}", path)
+
+
+@dataclasses.dataclass
+class World:
+    """The organisation with one of everything."""
+
+    organisation: Organisation
+    kwargs: dict[str, Any]
+
+    def address(self, route: Route) -> str:
+        return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(self.kwargs[found[1]]), route.path)
+
+    def payload(self, name: str) -> dict[str, Any]:
+        """Something sensible to send; what does not belong to the address names an object of the organisation."""
+        system, repository = self.kwargs["system_id"], self.kwargs["repository_id"]
+        arguments = {"repository_id": repository}
+        known: dict[str, dict[str, Any]] = {
+            "backup_take": {"repository": repository},
+            "drill_start": {"backup": self.kwargs["backup_id"]},
+            "backup_take_several": {"chosen": [system], "systems": [system], "system": [system], "repository": repository},
+            "settings_member": {"role": policy.VIEWER},
+            "settings_schedule": {"pause": "1"},
+            "organisation_choose": {"organisation": self.organisation.pk},
+            "language": {"language": "zh-hant"},
+            "api:remove_system": {"confirm": f"{CANARY}-erp"},
+            "api:adopt_system": {"name": "new", "url": "http://169.254.169.254/", "database": "x"},
+            "api:start_run": {"operation": "backups.take", "system_id": system, "arguments": arguments},
+            "api:add_schedule": {"operation": "backups.take", "system_id": system, "cron": "0 3 * * *", "arguments": arguments},
+            "api:change_schedule": {"enabled": False},
+            "api:invite_person": {"email": "new@riverside.example"},
+            "api:change_member": {"role": policy.APPROVER},
+            "api:create_token": {"organisation": self.organisation.slug, "name": "x", "scope": policy.VIEWER},
+        }
+        return known.get(name, {})
+
+
+@pytest.fixture
+def world(organisation: Organisation) -> World:
+    Organisation.objects.filter(pk=organisation.pk).update(name=f"{CANARY} Ltd")
+    system = made.make_system(organisation, f"{CANARY}-erp", title=f"{CANARY} ERP")
+    environment: Environment = made.make_environment(system)
+    Component.objects.create(environment=environment, kind="module", name=f"{CANARY}-module")
+    key = secrets.store(organisation, "key", "x")
+    place = {"organisation": organisation, "system": system}
+    repository = Repository.objects.create(
+        organisation=organisation, name=f"{CANARY}-store", location=f"/srv/{CANARY}", key=key, drill_identity=key, escrow=CANARY
+    )
+    run = Run.objects.create(**place, environment=environment, operation="backups.take", maintenance_type="preventive", outcome=message(CANARY))
+    backup = Backup.objects.create(**place, environment=environment, repository=repository, run=run, state="good", snapshot_at=timezone.now(), version=CANARY)
+    drill = Drill.objects.create(**place, backup=backup, run=run, state="proven", ended_at=timezone.now())
+    schedule = Schedule.objects.create(**place, operation="backups.take", arguments={"repository_id": repository.pk}, cron="0 3 * * *", next_at=timezone.now())
+    record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
+    colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
+    token, _text = tokens.create(colleague, organisation, f"{CANARY}-token", scope=Role.VIEWER, days=5, who=Console("tests"))
+    kwargs = {
+        "system_id": system.pk,
+        "run_id": run.pk,
+        "backup_id": backup.pk,
+        "drill_id": drill.pk,
+        "record_id": record.pk,
+        "membership_id": colleague.memberships.get().pk,
+        "schedule_id": schedule.pk,
+        "repository_id": repository.pk,
+        "token_id": token.pk,
+        "slug": organisation.slug,
+        "form": "jsonl",
+    }
+    return World(organisation, kwargs)
+
+
+@pytest.fixture
+def callers(world: World, other_environment: Environment) -> list[Caller]:
+    """Everybody who might call: people by session, and programs with every scope of an administrator's token."""
+    elsewhere = other_environment.system.organisation
+    outsider = made.make_member(elsewhere, Role.ADMINISTRATOR)
+    neighbour = made.make_member(world.organisation, Role.ADMINISTRATOR, "neighbour@riverside.example", made.make_system(world.organisation, "other-erp"))
+    everybody = [Caller("anonymous", None), Caller("stranger", None, made.make_person("stranger@nowhere.example"), stranger=True)]
+    everybody += [Caller("outsider", None, outsider), Caller("member of another system", None, neighbour)]
+    everybody += [Caller(role, role, made.make_member(world.organisation, role)) for role in RANKS]
+    administrator = everybody[-1].person
+    assert administrator is not None
+    for role in RANKS:
+        everybody.append(Caller(f"token {role}", role, token=token(administrator, world.organisation, role)))
+    everybody.append(Caller("token of the outsider", None, token=token(outsider, elsewhere, policy.ADMINISTRATOR)))
+    Membership.objects.create(person=administrator, organisation=elsewhere, role=Role.ADMINISTRATOR)
+    everybody.append(Caller("token of the administrator for elsewhere", None, token=token(administrator, elsewhere, policy.ADMINISTRATOR)))
+    return everybody
+
+
+def token(person: Person, organisation: Organisation, scope: str) -> str:
+    """A token that was used just now, so that using it again changes no row."""
+    made_one, text = tokens.create(person, organisation, scope, scope=scope, days=1, who=Console("tests"))
+    made_one.used_at = timezone.now() + dt.timedelta(hours=1)
+    made_one.save()
+    return text
+
+
+def may(caller: Caller, route: Route, least: str) -> bool:
+    """What the declared policy says for this caller."""
+    if least == policy.NOBODY:
+        return False
+    if least == policy.ANYONE:
+        return True
+    if caller.token and (not route.name.startswith("api:") or route.name in policy.WITHOUT_TOKENS):
+        return False
+    if caller.person is None and not caller.token:
+        return False
+    if least == policy.SIGNED_IN:
+        return True
+    if caller.stranger:
+        return False
+    own = not route.has_object and not names_an_object(route)
+    if own and caller.role is None:
+        return not whole_only(route) or caller.name != "member of another system"
+    return caller.role is not None and RANKS.index(caller.role) >= RANKS.index(least)
+
+
+def names_an_object(route: Route) -> bool:
+    """Whether the object is in what is sent instead of the address."""
+    return route.name in {"api:start_run", "api:add_schedule", "api:create_token", "backup_take_several"}
+
+
+def whole_only(route: Route) -> bool:
+    """Pages about the whole organisation that a member of one system does not see, or only with a role in all of it."""
+    least = policy.POLICY[route.name]
+    return policy.ADMINISTRATOR in least.values() or route.name in {"records_verify", "records_export"}
+
+
+def call(caller: Caller, method: str, address: str, payload: dict[str, Any], *, is_api: bool) -> HttpResponseBase:
+    client = Client()
+    if caller.person is not None:
+        client.force_login(caller.person, BACKEND)
+    headers = {"Authorization": f"Bearer {caller.token}"} if caller.token else {}
+    if is_api or method not in {"GET", "POST"}:
+        return client.generic(method, address, json.dumps(payload) if method != "GET" else "", content_type="application/json", headers=headers)
+    return client.post(address, payload, headers=headers) if method == "POST" else client.get(address, headers=headers)
+
+
+def refused(response: HttpResponseBase) -> bool:
+    location = response.headers.get("Location", "")
+    return response.status_code in REFUSED or (response.status_code == 302 and location.startswith("/account/sign-in/"))
+
+
+def contents() -> dict[str, Any]:
+    """For every table how many rows it has and a sum over their content; sessions are made by signing in itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'django_session' ORDER BY 1")
+        tables = [row[0] for row in cursor.fetchall()]
+        parts = [f"SELECT '{table}', count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM \"{table}\" t" for table in tables]
+        cursor.execute(" UNION ALL ".join(parts))
+        return {name: (count, digest) for name, count, digest in cursor.fetchall()}
+
+
+def text_of(response: HttpResponseBase) -> str:
+    return "" if response.streaming else response.content.decode(errors="replace")  # type: ignore[attr-defined]
+
+
+def test_every_address_has_a_policy_and_no_policy_is_left_over() -> None:
+    assert {route.name for route in routes()} == set(policy.POLICY)
+
+
+def test_every_caller_gets_exactly_what_the_policy_says(world: World, callers: list[Caller], capsys: pytest.CaptureFixture[str]) -> None:
+    checked: collections.Counter[str] = collections.Counter()
+    wrong: list[str] = []
+    shared: dict[str, set[str]] = collections.defaultdict(set)
+    every = list(routes())
+    for route in every:
+        shared[route.path] |= set(policy.POLICY[route.name])
+    for route in every:
+        for method, least in policy.POLICY[route.name].items():
+            for caller in callers:
+                checked["allowed" if may(caller, route, least) else "refused"] += 1
+                wrong += check(world, caller, route, method, least)
+        for method in set(METHODS) - shared[route.path]:
+            checked["no such method"] += 1
+            wrong += check_absent(world, callers, route, method)
+    with capsys.disabled():
+        total = sum(checked.values())
+        print(f"\npolicy: {len(every)} addresses, {len(callers)} callers, {total} checks ({dict(checked)}), {len(wrong)} wrong")  # noqa: T201
+    assert wrong == []
+
+
+def check(world: World, caller: Caller, route: Route, method: str, least: str) -> list[str]:
+    """What is wrong with how the site answers one caller."""
+    expected, place = may(caller, route, least), f"{method} {route.name} as {caller.name}"
+    cache.clear()
+    with transaction.atomic():
+        before = contents()
+        if caller.person is not None:
+            before.pop("wellkept_person")
+        response = call(caller, method, world.address(route), world.payload(route.name), is_api=route.name.startswith("api:"))
+        after = {name: value for name, value in contents().items() if name in before}
+        transaction.set_rollback(True)
+    found = []
+    if response.status_code >= 500:
+        found.append(f"{place}: broke with {response.status_code}")
+    elif refused(response) is expected:
+        found.append(f"{place}: {'refused' if expected else 'allowed'} with {response.status_code}, the policy says {least}")
+    if not expected and before != after:
+        found.append(f"{place}: refused, but changed {sorted(name for name in before if before[name] != after[name])}")
+    if caller.role is None and caller.name != "member of another system" and CANARY in text_of(response):
+        found.append(f"{place}: shows something of the organisation")
+    return found
+
+
+def check_absent(world: World, callers: list[Caller], route: Route, method: str) -> list[str]:
+    """A method that the policy does not name does not exist for an administrator, and nothing happens."""
+    (administrator,) = [caller for caller in callers if caller.name == policy.ADMINISTRATOR]
+    cache.clear()
+    with transaction.atomic():
+        response = call(administrator, method, world.address(route), {}, is_api=route.name.startswith("api:"))
+        transaction.set_rollback(True)
+    answered = response.status_code not in {405, *REFUSED}
+    return [f"{method} {route.name}: exists ({response.status_code}), but has no policy"] if answered else []
+
+
+def test_an_unknown_object_and_a_foreign_one_look_alike(world: World, other_organisation: Organisation) -> None:
+    outsider = Caller("outsider", None, made.make_member(other_organisation, Role.ADMINISTRATOR))
+    unknown = World(world.organisation, {name: uuid.uuid4() if name == "run_id" else 10**8 for name in world.kwargs} | {"slug": "unknown", "form": "jsonl"})
+    compared = 0
+    for route in routes():
+        for method in policy.POLICY[route.name] if route.has_object and "form" not in route.path else ():
+            answers = []
+            for place in (world, unknown):
+                with transaction.atomic():
+                    response = call(outsider, method, place.address(route), world.payload(route.name), is_api=route.name.startswith("api:"))
+                    transaction.set_rollback(True)
+                answers.append((response.status_code, re.sub(r"\d+|unknown|riverside|[0-9a-f-]{36}|value=\"[^\"]*\"", "", text_of(response))))
+            compared += 1
+            assert answers[0] == answers[1], f"{method} {route.name}"
+    assert compared > 30
