@@ -12,7 +12,8 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from wellkept.estate.models import Organisation
@@ -93,21 +94,13 @@ def outside(organisation: Organisation) -> list[hashchain.Checkpoint]:
 
 
 def _due(moment: datetime) -> QuerySet[Organisation]:
-    latest = Checkpoint.objects.filter(organisation=OuterRef("pk")).order_by("-number")
-    newest = Record.objects.filter(organisation=OuterRef("pk")).order_by("-number")
-    grown = Organisation.objects.annotate(
-        signed_number=Subquery(latest.values("number")[:1]),
-        signed_at=Subquery(latest.values("at")[:1]),
-        last_number=Subquery(newest.values("number")[:1]),
-        last_kind=Subquery(newest.values("kind")[:1]),
-    ).filter(last_number__isnull=False)
-    due = [
-        organisation.pk
-        for organisation in grown
-        if organisation.signed_number is None
-        or (organisation.last_number > organisation.signed_number and (organisation.signed_at <= moment - EVERY or organisation.last_kind in AT_ONCE))
-    ]
-    return Organisation.objects.filter(pk__in=due)
+    signed = Checkpoint.objects.filter(organisation=OuterRef("pk")).order_by("-number")
+    written = Record.objects.filter(organisation=OuterRef("pk"), number__gt=OuterRef("signed_number"))
+    known = Organisation.objects.annotate(
+        signed_number=Coalesce(Subquery(signed.values("number")[:1]), 0, output_field=BigIntegerField()), signed_at=Subquery(signed.values("at")[:1])
+    )
+    old = Q(signed_at=None) | Q(signed_at__lte=moment - EVERY)
+    return known.filter(Exists(written) & old | Exists(written.filter(kind__in=AT_ONCE)))
 
 
 def _seed() -> str:
