@@ -47,8 +47,8 @@ def backups(request: shell.Request) -> HttpResponseBase:
         {
             "page": page,
             "lines": [
-                {"state": state, "verdict": verdicts.judge(state), "strip": strip(start, end, moments.get(state.system.pk, []), marks=2), **targets(state)}
-                for state in verdicts.states(page)
+                {"state": state, "verdict": verdicts.judge(state), "strip": strip(start, end, moments.get(state.pk, []), marks=2), **targets(state)}
+                for state in verdicts.states([system.pk for system in page])
             ],
             "repositories": visible_to(request.user, Repository).filter(organisation=request.organisation).exists(),
             "tab": "overview",
@@ -68,14 +68,13 @@ def points(ids: list[int], start: Any) -> dict[int, list[Moment]]:
 
 def targets(state: verdicts.State) -> dict[str, Any]:
     """The two plain figures: work that would be lost now, and the time to be back, each against what was agreed."""
-    lost = (timezone.now() - verdicts.recovery_point(state.good)).total_seconds() if state.good else None
-    back = state.proven.rto_seconds if state.proven else None
-    rpo, rto = state.system.rpo_target, state.system.rto_target
+    row = state.row
+    lost = timezone.now().timestamp() - row.good_point if row.good_point is not None else None
     return {
         "lost": lost,
-        "lost_fits": None if lost is None or rpo is None else lost <= rpo.total_seconds(),
-        "back": back,
-        "back_fits": None if back is None or rto is None else back <= rto.total_seconds(),
+        "lost_fits": None if lost is None or row.rpo_target is None else lost <= row.rpo_target,
+        "back": row.proven_rto,
+        "back_fits": None if row.proven_rto is None or row.rto_target is None else row.proven_rto <= row.rto_target,
     }
 
 

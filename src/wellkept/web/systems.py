@@ -36,7 +36,6 @@ class Row:
     """One system of the list."""
 
     pk: int
-    system: System
     name: str
     title: str
     kind: str
@@ -119,20 +118,19 @@ def systems(request: shell.Request) -> HttpResponseBase:
 
 def rows_of(found: Any) -> list[Row]:
     """The rows of the list, with a constant number of queries."""
-    states = verdicts.states(found)
-    version = dict(Environment.objects.filter(system__in=[state.system.pk for state in states], kind=Kind.PRODUCTION).values_list("system_id", "version"))
+    states = verdicts.states(list(found.values_list("pk", flat=True)))
+    version = dict(Environment.objects.filter(system__in=[state.pk for state in states], kind=Kind.PRODUCTION).values_list("system_id", "version"))
     return [
         Row(
-            pk=state.system.pk,
-            system=state.system,
-            name=state.system.name,
-            title=str(state.system),
-            kind=state.system.adapter,
-            version=version.get(state.system.pk, ""),
+            pk=state.pk,
+            name=state.row.name,
+            title=str(state),
+            kind=state.row.adapter,
+            version=version.get(state.pk, ""),
             verdict=verdicts.judge(state),
-            backup=state.good.made_at if state.good else None,
-            proof=state.proven.ended_at if state.proven else None,
-            proof_id=state.proven.pk if state.proven else None,
+            backup=state.good_at,
+            proof=state.proven_at,
+            proof_id=state.row.proven_id,
         )
         for state in states
     ]
@@ -148,7 +146,7 @@ def opened(request: shell.Request, system_id: int) -> System:
 def heading(request: shell.Request, one: System, tab: str) -> dict[str, Any]:
     """What the top of every page of one system shows."""
     environment = Environment.objects.filter(system=one, kind=Kind.PRODUCTION).select_related("host").first()
-    (state,) = verdicts.states([one])
+    (state,) = verdicts.states([one.pk])
     role = access.role_on(request.user, one.organisation, one)
     order = list(Role)
     return {

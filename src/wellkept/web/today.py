@@ -24,7 +24,6 @@ NEEDS, LINES, RUNNING, AHEAD = 8, 25, 4, 8
 class Line:
     """One system on the page."""
 
-    system: System
     verdict: verdicts.Verdict
     state: verdicts.State
     version: str
@@ -34,9 +33,8 @@ class Line:
 @shell.page
 def today(request: shell.Request) -> HttpResponseBase:
     """The page that answers in thirty seconds whether anything needs a person."""
-    systems = visible_to(request.user, System).filter(organisation=request.organisation).order_by("name")
-    states = verdicts.states(systems)
-    judged = sorted(((state, verdicts.judge(state)) for state in states), key=lambda pair: verdicts.ORDER[pair[1].level])
+    ids = list(visible_to(request.user, System).filter(organisation=request.organisation).values_list("pk", flat=True))
+    judged = sorted(((state, verdicts.judge(state)) for state in verdicts.states(ids)), key=lambda pair: verdicts.ORDER[pair[1].level])
     needs = [(state, verdict) for state, verdict in judged if verdict.level != verdicts.WELL]
     counts = {level: sum(verdict.level == level for _state, verdict in judged) for level in verdicts.ORDER}
     return render(
@@ -45,7 +43,7 @@ def today(request: shell.Request) -> HttpResponseBase:
         {
             "headline": headline(counts),
             "counts": counts,
-            "needs": [{"system": state.system, "verdict": verdict, "state": state} for state, verdict in needs[:NEEDS]],
+            "needs": [{"verdict": verdict, "state": state} for state, verdict in needs[:NEEDS]],
             "more_needs": max(0, len(needs) - NEEDS),
             "lines": lines(judged[:LINES]),
             "more_lines": max(0, len(judged) - LINES),
@@ -74,12 +72,12 @@ def headline(counts: dict[str, int]) -> str:
 
 def lines(judged: list[tuple[verdicts.State, verdicts.Verdict]]) -> list[Line]:
     """The table: what is known of each system, with its version and its next planned work."""
-    ids = [state.system.pk for state, _verdict in judged]
+    ids = [state.pk for state, _verdict in judged]
     version = dict(Environment.objects.filter(system__in=ids, kind=Kind.PRODUCTION).values_list("system_id", "version"))
     upcoming: dict[int | None, Schedule] = {}
     for schedule in Schedule.objects.filter(system__in=ids, enabled=True, next_at__isnull=False).order_by("-next_at"):
         upcoming[schedule.system_id] = schedule
-    return [Line(state.system, verdict, state, version.get(state.system.pk, ""), upcoming.get(state.system.pk)) for state, verdict in judged]
+    return [Line(verdict, state, version.get(state.pk, ""), upcoming.get(state.pk)) for state, verdict in judged]
 
 
 def running(request: shell.Request) -> list[dict[str, Any]]:

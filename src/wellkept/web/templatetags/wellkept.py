@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import forms, template
@@ -11,7 +11,7 @@ from django.forms import BoundField
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from wellkept.lib.text import say as say_stored
 from wellkept.web import marks, titles, words
@@ -28,6 +28,11 @@ def _drawing(name: str) -> str:
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """The drawing of this name as inline SVG; without a label it is decoration and hidden from screen readers."""
+    return _icon(name, label)
+
+
+@lru_cache(maxsize=500)
+def _icon(name: str, label: str) -> SafeString:
     meaning = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
     return format_html(
         '<svg class="icon" viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round"'
@@ -132,6 +137,11 @@ def lookup(mapping: dict[Any, Any], key: object) -> Any:
 @register.simple_tag
 def mark(kind: str, state: str) -> SafeString:
     """The state of a run, a backup, a drill, or a verdict, as word, colour and icon."""
+    return _mark(kind, state, get_language())
+
+
+@lru_cache(maxsize=200)
+def _mark(kind: str, state: str, _language: str | None) -> SafeString:
     shown = marks.KINDS[kind][state]
     return format_html('<span class="mark mark-{}">{}{}</span>', shown.tone, icon(shown.icon), shown.word)
 
