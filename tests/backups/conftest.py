@@ -184,25 +184,24 @@ def content_hash(company: Site) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(lines) + files))
 
 
-
-
 @pytest.fixture(scope="session")
 def company() -> Iterator[Site]:  # DEV
     from wellkept.adapters.base import Login
     from wellkept.tools import postgres
+
     f = postgres.throwaway_folder("wp4-")
-    c = postgres.Cluster(f/"d", f/"s", 5432, "postgres")
+    c = postgres.Cluster(f / "d", f / "s", 5432, "postgres")
     postgres.create_cluster(c, durable=False)
     postgres.start(c)
     s = c.server()
     postgres.create_database(s, "s1")
-    command.run(["pg_restore","--no-owner","--no-privileges","-j2","-d","s1","/tmp/brief/tryton_small.dump"], env=s.env())
-    files = f/"files"
+    command.run(["pg_restore", "--no-owner", "--no-privileges", "-j2", "-d", "s1", "/tmp/brief/tryton_small.dump"], env=s.env())
+    files = f / "files"
     files.mkdir()
     files.chmod(0o755)
-    command.run(["tar","xf","/tmp/brief/tryton_small_files.tar","-C",files])
-    conf = f/"trytond.conf"
+    command.run(["tar", "xf", "/tmp/brief/tryton_small_files.tar", "-C", files])
+    conf = f / "trytond.conf"
     conf.write_text(f"[database]\nuri = postgresql://postgres@/?host={c.sockets}&port=5432\npath = {files}\n")
-    yield Site("s1", s, None, Login("admin","admin-pass-1"), Path("/tmp/wp1/t70/bin/python"), conf, files, f, "postgres")
+    yield Site("s1", s, None, Login("admin", "admin-pass-1"), Path("/tmp/wp1/t70/bin/python"), conf, files, f, "postgres")
     postgres.destroy(c)
     shutil.rmtree(f)
