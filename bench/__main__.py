@@ -20,7 +20,7 @@ def main() -> int:
     results = measure(set(options.names) or set(NAMES), options.runs)
     result.write(results)
     for one in results:
-        print(f"{one.name}: {one.value:g} {one.unit} (goal ≤ {one.goal:g}) {'holds' if one.holds else 'MISSED'}")  # noqa: T201
+        print(f"{one.name}: {one.value:g} {one.unit} (goal ≤ {one.goal:g}) {'holds' if one.holds else 'MISSED'}")
     return 0 if all(one.holds for one in results) else 1
 
 

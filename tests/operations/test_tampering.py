@@ -113,7 +113,7 @@ def test_every_column_of_every_entry_is_protected(tampering: Tampering) -> None:
             )
             assert (found.ok, found.first_broken) == (False, number), (column, number, value)
             seen[str(found.reason["id"] if found.reason else "")] += 1
-    print(f"\nedits of a column: {sum(seen.values())}, all noticed: {dict(seen)}")  # noqa: T201
+    print(f"\nedits of a column: {sum(seen.values())}, all noticed: {dict(seen)}")
     moved = LENGTH * 2
     assert seen[verification.BREAKS["edited"]] == LENGTH * sum(map(len, columns.values())) - moved
     assert seen[verification.BREAKS["missing"]] + seen[verification.BREAKS["truncated"]] == moved
@@ -153,7 +153,7 @@ def test_removed_entries_are_named(tampering: Tampering) -> None:
         assert (found.ok, found.first_broken, found.entries) == (False, first, first - 1)
         assert found.reason
         assert found.reason["id"] == verification.BREAKS["truncated" if last == LENGTH else "missing"]
-    print(f"\nranges removed: {len(cases)}, all noticed")  # noqa: T201
+    print(f"\nranges removed: {len(cases)}, all noticed")
 
 
 def test_removed_and_renumbered_entries_are_named(tampering: Tampering) -> None:
@@ -201,7 +201,7 @@ def test_entries_that_changed_places_are_named(tampering: Tampering) -> None:
         assert (found.ok, found.first_broken) == (False, first)
         assert found.reason
         assert (found.reason["id"], found.reason["params"]["was"]) == (verification.BREAKS["renumbered"], second)  # type: ignore[index]
-    print(f"\npairs that changed places: {len(pairs)}, all noticed")  # noqa: T201
+    print(f"\npairs that changed places: {len(pairs)}, all noticed")
 
 
 def test_a_number_that_exists_twice_is_named(tampering: Tampering) -> None:
