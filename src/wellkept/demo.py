@@ -30,7 +30,7 @@ KNOWN = {
     MARK,
     "config.json",
     "secret.key",
-    "checkpoint.key",
+    "checkpoint.pub",
     "checkpoints.jsonl",
     "postgres",
     "run",

@@ -6,6 +6,7 @@
       config.json       addresses and ports chosen at ``wellkept init`` (no secret)
       secret.key        keys that open the stored secrets (0600), newest first
       postgres/data     the private cluster, unless WELLKEPT_DATABASE_URL names another server
+      checkpoints.jsonl signed checkpoints of the records, outside the database; checkpoint.pub the keys that signed
       run/              sockets and pid files
       logs/             one file per process
       scratch/<run>/    what a run makes and removes again: staging folders, throwaway clusters, copies
