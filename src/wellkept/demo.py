@@ -154,6 +154,7 @@ def prepare(demo: Demo, password: str) -> None:
 
 def run(demo: Demo, *, size: str) -> dict[str, Any]:
     """Provision (once), back up, drill, verify the record; returns the report. Raises DemoError when a run does not succeed."""
+    from wellkept.estate import systems
     from wellkept.estate.models import Organisation, System
 
     organisation = Organisation.objects.get(slug=ORGANISATION)
@@ -164,6 +165,7 @@ def run(demo: Demo, *, size: str) -> dict[str, Any]:
             system = System.objects.get(organisation=organisation, name=SYSTEM)
         else:
             demo.say(f"the system {SYSTEM} is there already: reused")
+            systems.ensure_running(demo.home)
     repository = _repository(demo, organisation)
     environment = system.environments.get(kind="production")
     with demo.phase("backup"):
@@ -182,12 +184,13 @@ def _repository(demo: Demo, organisation: Any) -> Any:
 
 
 def _run(demo: Demo, operation: str, organisation: Any, system: Any = None, environment: Any = None, arguments: dict[str, Any] | None = None) -> Any:
-    """Submit an operation, say each step as it comes, and wait for its end."""
+    """Submit an operation (or go on with the one that an interrupted demo left), say each step as it comes, and wait for its end."""
     from wellkept.lib.text import say
     from wellkept.operations import runtime
-    from wellkept.operations.models import RunState
+    from wellkept.operations.models import OPEN_STATES, Run, RunState
 
-    run = runtime.submit(operation, organisation=organisation, system=system, environment=environment, arguments=arguments or {})
+    left = Run.objects.filter(organisation=organisation, operation=operation, state__in=OPEN_STATES).first()
+    run = left or runtime.submit(operation, organisation=organisation, system=system, environment=environment, arguments=arguments or {})
     said: dict[str, str] = {}
 
     def on_change(state: dict[str, Any]) -> None:

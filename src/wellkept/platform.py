@@ -100,12 +100,13 @@ class Supervisor:
     say: Callable[[str], None] = print
     children: list[Child] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
-    started_database: bool = False
+    stops_database: bool = False
+    """Whether the database ends with us: when we started it, or when whoever made us wants it."""
 
     def start(self) -> None:
         """Start everything and return when the pages answer. Raises PlatformError when they do not."""
         cluster = self.home.cluster()
-        self.started_database = uses_own_database() and not postgres.running(cluster)
+        self.stops_database = uses_own_database() and (self.stops_database or not postgres.running(cluster))
         start_database(self.home)
         program = [sys.executable, "-m", "wellkept"]
         self.children = [
@@ -126,7 +127,7 @@ class Supervisor:
                 self._revive(child)
 
     def stop(self) -> None:
-        """Stop the children, the provisioned ERPs and, when we started it, the database; nothing of ours is left running."""
+        """Stop the children, the provisioned ERPs and the database; nothing of ours is left running."""
         self.stopping.set()
         for child in reversed(self.children):
             if child.group is not None:
@@ -137,7 +138,7 @@ class Supervisor:
             from wellkept.estate import systems
 
             systems.stop_all(self.home)
-        if self.started_database:
+        if self.stops_database:
             stop_database(self.home)
 
     def _web_alive(self) -> bool:

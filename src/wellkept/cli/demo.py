@@ -43,18 +43,11 @@ def _reset(home: homes.Home) -> None:
 
 def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
     shown = demos.Demo(home, _say)
-    password = demos.new_password()
-    with shown.phase("start"):
-        demos.mark(home)
-        demos.prepare(shown, password)
-        supervisor = platform.Supervisor(home, port=postgres.free_port(), say=_say)
-        config = home.config()
-        home.write_config({**config, "web_port": supervisor.port})
-        supervisor.start()
+    supervisor = platform.Supervisor(home, port=postgres.free_port(), say=_say, stops_database=True)
     report: dict[str, object] = {}
-    _say(f"the pages are up: http://127.0.0.1:{supervisor.port}  sign in as {demos.EMAIL} with the password {password} (shown once)")
-    try:
-        with platform.stop_signals(_interrupt):
+    with platform.stop_signals(_interrupt):
+        try:
+            _start(shown, supervisor)
             watcher = demos.watch_in_background(supervisor)
             report = demos.run(shown, size=size)
             for name, seconds in shown.phases.items():
@@ -63,12 +56,22 @@ def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
             if serve:
                 _say(f"still serving http://127.0.0.1:{supervisor.port} until Ctrl-C")
                 watcher.join()
-    except KeyboardInterrupt:
-        _say("stopping")
-    finally:
-        supervisor.stop()
+        except KeyboardInterrupt:
+            _say("stopping")
+        finally:
+            supervisor.stop()
     if not report.get("ok"):
         raise typer.Exit(ExitCode.NOT_PROVEN)
+
+
+def _start(shown: demos.Demo, supervisor: platform.Supervisor) -> None:
+    password = demos.new_password()
+    with shown.phase("start"):
+        demos.mark(shown.home)
+        demos.prepare(shown, password)
+        shown.home.write_config({**shown.home.config(), "web_port": supervisor.port})
+        supervisor.start()
+    _say(f"the pages are up: http://127.0.0.1:{supervisor.port}  sign in as {demos.EMAIL} with the password {password} (shown once)")
 
 
 def _interrupt() -> None:

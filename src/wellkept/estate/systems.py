@@ -76,12 +76,14 @@ def ensure_running(home: Home) -> list[str]:
 
 
 def stop_all(home: Home) -> None:
-    """Stop every provisioned system without forgetting that it shall run: for the end of ``wellkept up``."""
+    """Stop every provisioned system without forgetting that it shall run, and the database of one that is still being made: for the end of ``up``."""
     for environment in provisioned():
         try:
             _halt(environment, home)
         except (AdapterError, postgres.PostgresError, command.CommandError):
             logger.exception("the system %s could not be stopped", environment.system.name)
+    for data in home.systems.glob("*/postgres/data"):
+        postgres.stop(postgres.Cluster(data, data, 0, postgres.service_user()))
 
 
 @transaction.atomic
