@@ -60,3 +60,16 @@ def test_a_restart_in_every_step_and_between_them_ends_no_run(installation: Inst
     place.refresh_from_db()
     assert place.version == str(run.id)
     assert not Lease.objects.exists()
+
+
+def test_a_step_that_cannot_be_stopped_is_not_started_a_second_time_beside_itself(installation: Installation, place: Environment, file: str) -> None:
+    if not installation.pids:
+        installation.start_worker()
+    arguments = {"environment_id": place.pk, "seconds": 9, "file": file}
+    run = runtime.submit("samples.change", organisation=place.system.organisation, environment=place, arguments=arguments)
+    until(lambda: lines(file), 20, "the step")
+    pause_database(installation, "immediate", 6.0)
+    run = runtime.wait(run.id, timeout=90)
+    assert run.state == "succeeded"
+    assert run.takeovers == 1
+    assert lines(file)[:4] == ["in", "out", "in", "out"]

@@ -49,9 +49,11 @@ def note_cleaned(run_id: str, *, environment_id: int, seconds: float, file: str)
     append(file, f"cleaned {run_id[:4]} {environment_id} {seconds}")
 
 
-def change(environment_id: int, version: str, seconds: float) -> str:
-    """Set the version of an environment, slowly."""
+def change(environment_id: int, version: str, seconds: float, file: str) -> str:
+    """Set the version of an environment, slowly, and in a way that nothing can stop from outside."""
+    append(file, "in")
     time.sleep(seconds)
+    append(file, "out")
     Environment.objects.filter(pk=environment_id).update(version=version)
     return version
 
@@ -60,8 +62,7 @@ def change(environment_id: int, version: str, seconds: float) -> str:
     "samples.change", title="Change", maintenance_type="adaptive", phases=(("change", "Change"),), changes_environment=True, cleanup=note_cleaned
 )
 def do_change(run: Runbook, *, environment_id: int, seconds: float, file: str) -> Message:
-    assert file
-    return message("now at {version}", version=run.step("change", change, environment_id, run.id, seconds))
+    return message("now at {version}", version=run.step("change", change, environment_id, run.id, seconds, file))
 
 
 class Flaky(Exception):

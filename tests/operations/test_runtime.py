@@ -160,7 +160,7 @@ def test_cleanup_gets_the_arguments_and_runs_however_the_run_ended(worker: int, 
     arguments = {"environment_id": place.pk, "seconds": 0, "file": file}
     run = finished(runtime.submit("samples.change", organisation=place.system.organisation, environment=place, arguments=arguments))
     assert run.state == "succeeded"
-    assert lines(file) == [f"cleaned {str(run.id)[:4]} {place.pk} 0"]
+    assert lines(file) == ["in", "out", f"cleaned {str(run.id)[:4]} {place.pk} 0"]
     place.refresh_from_db()
     assert place.version == str(run.id)
 
@@ -287,13 +287,23 @@ def test_a_run_whose_submitter_died_before_queueing_is_queued_by_a_worker(worker
     assert finished(run).state == "succeeded"
 
 
-def test_a_run_that_keeps_killing_its_worker_is_given_up(installation: Installation, home_organisation: Organisation, file: str) -> None:
+def test_a_step_that_keeps_killing_its_worker_is_given_up(installation: Installation, home_organisation: Organisation, file: str) -> None:
     installation.kill_all()
     run = submit(home_organisation, "samples.work", file=file, seconds=0)
     Run.objects.filter(pk=run.pk).update(takeovers=10, started_at=run.requested_at)
+    facts = {"run": run, "number": 1, "name": "first", "title": "First", "state": "failed", "error": "interrupted: its worker stopped"}
+    Step.objects.bulk_create(Step(attempt=attempt, **facts) for attempt in range(1, 11))
     installation.start_worker()
     run = finished(run)
-    assert (run.state, lines(file)) == ("needs_attention", [])
+    assert (run.state, run.outcome["params"], lines(file)) == ("needs_attention", {"count": 10, "step": "First"}, [])
+
+
+def test_many_takeovers_alone_end_no_run(installation: Installation, home_organisation: Organisation, file: str) -> None:
+    installation.kill_all()
+    run = submit(home_organisation, "samples.work", file=file, seconds=0)
+    Run.objects.filter(pk=run.pk).update(takeovers=50, started_at=run.requested_at)
+    installation.start_worker()
+    assert finished(run).state == "succeeded"
 
 
 def test_the_history_of_past_runs_becomes_the_forecast(worker: int, place: Environment, file: str) -> None:

@@ -113,6 +113,12 @@ def holding(execution: Execution) -> Iterator[None]:
             _active.discard(execution)
 
 
+def wait_for_former(run_id: str) -> None:
+    """Wait until this process has really let go of an earlier execution of the run: a step in plain Python ends only when it next looks up."""
+    while any(execution.run_id == run_id for execution in active()):
+        time.sleep(0.1)
+
+
 def claim(run_id: str, worker: str) -> tuple[Run, Execution] | None:
     """Make this worker the owner of the run; None when the run has ended (or is gone)."""
 

@@ -11,20 +11,22 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from wellkept.lib.text import Message, message, say
 from wellkept.operations import engine, leases, records, registry, scratch
 from wellkept.operations.errors import ENDINGS, Abandoned, Cancelled, Ending, Failed, NeedsAttention, Unexpected
-from wellkept.operations.execution import Execution, Reason, claim, holding, persist, platform_lost
+from wellkept.operations.execution import Execution, Reason, claim, holding, persist, platform_lost, wait_for_former
 from wellkept.operations.models import Run, RunState, Step, StepState
 from wellkept.operations.progress import Progress, milestone, reporting
 from wellkept.tools import command
 
 CLEAN_UP = ("clean-up", gettext_noop("Clean up"))
 CLEAN_UP_LIMIT = 300.0
-MAX_TAKEOVERS = 10
+MAX_DEATHS = 10
+CUT_OFF = "interrupted: its worker stopped"
 TEXT_LIMIT = 20_000
 Envelope = dict[str, Any]
 
@@ -131,7 +133,7 @@ def _open_row(task: Task, execution: Execution, turn: int) -> int | None:
 def _close_cut_off(task: Task, execution: Execution) -> int:
     """Close the attempts of this step that were cut off with their worker; return the number of the last attempt."""
     earlier = Step.objects.filter(run_id=execution.run_id, number=task.number)
-    earlier.filter(state=StepState.RUNNING).update(state=StepState.FAILED, ended_at=timezone.now(), error="interrupted: its worker stopped")
+    earlier.filter(state=StepState.RUNNING).update(state=StepState.FAILED, ended_at=timezone.now(), error=CUT_OFF)
     return max(earlier.values_list("attempt", flat=True), default=0)
 
 
@@ -198,6 +200,7 @@ def _close_row(execution: Execution, progress: Progress, envelope: Envelope, sec
 
 def execute(run_id: str, worker: str) -> dict[str, Any]:
     """Play a run to its end as ``worker`` (the whole of the durable workflow); a run that has ended is left alone."""
+    wait_for_former(run_id)
     claimed = claim(run_id, worker)
     if claimed is None:
         return {"state": "ended"}
@@ -227,8 +230,9 @@ class Ended:
 def _play(run: Run, execution: Execution) -> Ended:
     operation = registry.get(run.operation)
     book = Runbook(run, operation, execution)
-    if run.takeovers >= MAX_TAKEOVERS:
-        text = message(gettext_noop("Given up: its worker died {count} times while it ran"), count=run.takeovers)
+    deadly = _deadly_step(run)
+    if deadly is not None:
+        text = message(gettext_noop("Given up: the worker died {count} times in the step {step}"), count=MAX_DEATHS, step=deadly)
         return _clean_up(run, operation, book, _ended(NeedsAttention(text)))
     try:
         answer = operation.body(book, **run.arguments)
@@ -244,6 +248,15 @@ def _play(run: Run, execution: Execution) -> Ended:
     except Exception as error:  # noqa: BLE001 - a defect of a runbook ends its run, not the worker
         ended = _crashed(error)
     return _clean_up(run, operation, book, ended)
+
+
+def _deadly_step(run: Run) -> str | None:
+    """The title of a step that cost so many workers their lives that it is not started again."""
+    if run.takeovers < MAX_DEATHS:
+        return None
+    deaths = Step.objects.filter(run=run).filter(Q(state=StepState.RUNNING) | Q(error=CUT_OFF))
+    counted = deaths.values("title").annotate(count=Count("pk")).filter(count__gte=MAX_DEATHS)
+    return counted.values_list("title", flat=True).first()
 
 
 def _ended(ending: Ending) -> Ended:

@@ -62,7 +62,8 @@ def stop_programs(run_id: str) -> None:
 
 def _remembered(place: Path) -> set[int]:
     kept = [json.loads(entry.read_text()) for entry in place.glob("*.group")]
-    return {entry["group"] for entry in kept if command.started_at(entry["group"]) in {None, entry["started"]} and command.group_alive(entry["group"])}
+    groups = {entry["group"] for entry in kept if command.started_at(entry["group"]) in {None, entry["started"]}}
+    return {group for group in groups if command.group_alive(group)}
 
 
 def remove(run_id: str) -> None:
