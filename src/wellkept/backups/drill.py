@@ -4,6 +4,7 @@ Every drill opens the repository with the key out of the escrow, so that a broke
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from wellkept.adapters.base import Login, Proof
+from wellkept.adapters.base import Login, Process, Proof, Site
 from wellkept.backups import checks, choose, copy, repositories, sets, verify
 from wellkept.backups.failures import told
 from wellkept.backups.models import Drill, DrillState
@@ -143,17 +144,22 @@ def start_erp(run_id: str, drill_id: int) -> dict[str, Any]:
         control = connect.ability(drill.backup.environment, "control")
         progress.milestone("start:walled")
         control.stop(site)
-        control.start(site, roles=("web",), prefix=netns.prefix(sealed))
-        progress.milestone("start:started")
-        processes = control.processes(site)
-        for process in processes:
-            scratch.keep(run_id, f"erp-{process.pid}", process.pid)
+        processes = _start_web(run_id, control, site, sealed)
     if sealed.kind != netns.NONE:
         outside = [process.pid for process in processes if not netns.inside(sealed, process.pid)]
         if not view.closed or outside or not processes:
             raise Failed(message(gettext_noop("The copy is not sealed off ({seen}); it was not used"), seen=f"{view} {outside}"))
     Drill.objects.filter(pk=drill_id).update(isolation=sealed.kind)
     return {"isolation": sealed.kind, "interfaces": list(view.interfaces), "routes": list(view.routes), "outside": view.outside}
+
+
+def _start_web(run_id: str, control: Any, site: Site, sealed: netns.Sealed) -> Sequence[Process]:
+    control.start(site, roles=("web",), prefix=netns.prefix(sealed))
+    progress.milestone("start:started")
+    processes: Sequence[Process] = control.processes(site)
+    for process in processes:
+        scratch.keep(run_id, f"erp-{process.pid}", process.pid)
+    return processes
 
 
 def sign_in(run_id: str, drill_id: int) -> dict[str, Any]:
@@ -185,15 +191,21 @@ def compare_after(run_id: str, drill_id: int, began: dict[str, Any]) -> dict[str
 
 
 def prove_harmless(run_id: str, drill_id: int) -> dict[str, Any]:
-    """Prove again, on the running copy, that no login of the original works, and that nothing came to the sink but our own probes."""
+    """Prove again, on the running copy, that no login of the original works, and that nothing came to the sink but our own probes.
+
+    Repeated, it may find the ERP stopped by its first attempt, and starts it again.
+    """
     drill = _drill(drill_id)
     environment = drill.backup.environment
     here = copy.place(run_id)
     with told():
         site, sealed = copy.kept_site(here), copy.sealed(here)
+        control = connect.ability(environment, "control")
+        if not control.processes(site):
+            _start_web(run_id, control, site, sealed)
         proofs = list(connect.ability(environment, "neutralise").prove(site, old=_known_logins(environment)))
         progress.milestone("prove:proven")
-        connect.ability(environment, "control").stop(site)
+        control.stop(site)
         caught = netns.caught(sealed)
     proofs.append(Proof("nothing_sent", not caught, f"{len(caught)} visits to the sink besides our probes"))
     _require(drill_id, proofs)
