@@ -80,7 +80,7 @@ def test_every_damage_is_caught_and_an_untouched_company_shows_none(
         tally.add(damage.name, tuple(damage.figures), compare(before, harmed(connection, small_company, damage, tmp_path / str(number))))
     false_alarms = compare(before, read(connection, small_company, thorough=True))
     with capsys.disabled():
-        print(f"\nmutations: {len(tally.made)} made, {len(tally.caught)} caught, {len(false_alarms)} false alarms, seed {SEED}")  # noqa: T201 - the counts belong into the log of every test run
+        print(f"\nmutations: {len(tally.made)} made, {len(tally.caught)} caught, {len(false_alarms)} false alarms, seed {SEED}")
     assert len(set(tally.made)) >= LEAST
     assert tally.caught == tally.made, f"not caught: {sorted(set(tally.made) - set(tally.caught))}"
     assert false_alarms == []
