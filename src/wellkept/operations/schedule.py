@@ -7,7 +7,7 @@ made up for later than GRACE: it is counted, recorded and shown, and the next on
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice, takewhile
 from typing import Any, NamedTuple
 
 from django.db import models, transaction
@@ -137,16 +137,14 @@ def due(cron: str, time_zone: str, next_at: datetime, now: datetime) -> Due:
     """What a schedule whose next moment was ``next_at`` has to do now; beyond COUNT_LIMIT missed moments are no longer counted."""
     moments = list(islice(_until(cron, time_zone, next_at, now), COUNT_LIMIT))
     if len(moments) == COUNT_LIMIT:
-        moments += _until(cron, time_zone, max(moments[-1] + timedelta(seconds=1), now - GRACE), now)
+        moments += _until(cron, time_zone, crons.next_after(cron, time_zone, max(moments[-1], now - GRACE)), now)
     start = moments.pop() if moments and moments[-1] >= now - GRACE else None
     return Due(start, len(moments), moments[-1] if moments else None)
 
 
 def _until(cron: str, time_zone: str, first: datetime, now: datetime) -> Iterator[datetime]:
-    for moment in crons.upcoming(cron, time_zone, first - timedelta(microseconds=1)):
-        if moment > now:
-            return
-        yield moment
+    """``first``, which was promised, and every occurrence after it up to now."""
+    return takewhile(lambda moment: moment <= now, chain([first], crons.upcoming(cron, time_zone, first)))
 
 
 def _fire_each(now: datetime) -> Iterator[Fired]:
