@@ -197,13 +197,23 @@ class StorageAbility(Protocol):
 class Figures(Protocol):
     """Business figures, read in the snapshot of the connection that is passed in; a role that may only SELECT is enough.
 
-    ``thorough`` reads every file to its end and checks its content, not only that it is there.
+    ``thorough`` reads every file to its end and checks its content, not only that it is there. ``counters`` are the figures that move on
+    outside of snapshots: read before a dump and passed as ``counted``, they can never be ahead of it.
     """
 
     NAMES: Sequence[str]
 
+    def counters(self, connection: Connection) -> Sequence[Figure]: ...
+
     def read(
-        self, connection: Connection, files: Path | None, database: str, *, layout: Mapping[str, str] | None = None, thorough: bool = False
+        self,
+        connection: Connection,
+        files: Path | None,
+        database: str,
+        *,
+        layout: Mapping[str, str] | None = None,
+        thorough: bool = False,
+        counted: Sequence[Figure] | None = None,
     ) -> Sequence[Figure]: ...
 
 

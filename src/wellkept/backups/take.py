@@ -215,8 +215,11 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
     server = _server(site)
     with postgres.snapshot(server, site.database) as (connection, snapshot_id), command.stoppable(connection.cancel):
         at = datetime.now(UTC).isoformat()
+        ability = connect.ability(environment, "figures")
+        # Sequences move on outside of snapshots: read after the dump has passed them, they would be ahead of it.
+        counted = ability.counters(connection)
         with aside(lambda: postgres.dump(server, site.database, folder / sets.DUMP, snapshot_id=snapshot_id, jobs=DUMP_JOBS)) as dumped:
-            figures = connect.ability(environment, "figures").read(connection, storage.files, site.database, layout=storage.layout)
+            figures = ability.read(connection, storage.files, site.database, layout=storage.layout, counted=counted)
             progress.report(note=message(gettext_noop("{count} figures read; the database is being dumped"), count=len(figures)))
             keeper = connect.ability(environment, "storage")
             count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)

@@ -69,6 +69,19 @@ def reads_one_snapshot(bench: Bench) -> None:
         require(bool(compare(before, later)), f"after the snapshot the loss of every row of {victim} shows")
 
 
+def lets_counters_be_read_first(bench: Bench) -> None:
+    """Counters can be read before a dump and are then taken as they are; a later higher one is no difference."""
+    ability = bench.ability("figures")
+    with connected(bench.site) as connection:
+        counted = ability.counters(connection)
+        marked = [Figure(figure.name, figure.title, dict.fromkeys(figure.values, "0"), figure.labels, figure.rule) for figure in counted]
+        earlier = ability.read(connection, bench.site.files, bench.site.database, counted=marked)
+        now = ability.read(connection, bench.site.files, bench.site.database)
+    require([figure for figure in earlier if figure in marked] == marked, "counters that were read before are taken as they are")
+    require(not compare(earlier, now), "counters that went on are no difference")
+    require(not marked or bool(compare(now, earlier)), "counters that went back are a difference")
+
+
 def _largest_table(bench: Bench, site: Site) -> str:
     """The table with most rows among those that the figure of documents counts."""
     found = {figure.name: figure for figure in _read(bench, site)}
@@ -97,4 +110,12 @@ def _flip(path: Path, whole: bytes) -> None:
     path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
 
 
-CHECKS = (reads_at_least_twelve, keeps_numbers_exact, reads_the_same_twice, needs_only_select, reads_one_snapshot, sees_harm_to_files)
+CHECKS = (
+    reads_at_least_twelve,
+    keeps_numbers_exact,
+    reads_the_same_twice,
+    needs_only_select,
+    reads_one_snapshot,
+    lets_counters_be_read_first,
+    sees_harm_to_files,
+)

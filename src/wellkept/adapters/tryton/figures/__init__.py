@@ -85,19 +85,33 @@ NAMES: Sequence[str] = (
 )
 
 
+def counters(connection: Connection) -> Sequence[Figure]:
+    """The figures that do not obey a snapshot: PostgreSQL moves sequences on outside of transactions.
+
+    Read them before a dump starts and pass them to ``read``; then what is in the dump can be higher, but never lower.
+    """
+    return administration.sequences(_source(connection, None, "", {}, thorough=False))
+
+
 def read(
-    connection: Connection, files: Path | None, database: str, *, layout: Mapping[str, str] | None = None, thorough: bool = False
+    connection: Connection,
+    files: Path | None,
+    database: str,
+    *,
+    layout: Mapping[str, str] | None = None,
+    thorough: bool = False,
+    counted: Sequence[Figure] | None = None,
 ) -> Sequence[Figure]:
     """Every figure of the activated modules, in the order of NAMES.
 
     ``database`` is the name under which the file store keeps its files (on a copy: the name of the original, or the copy's own where the
-    folder was renamed). Raises Refused when the role may not read a table.
+    folder was renamed). ``counted`` is what ``counters`` read before. Raises Refused when the role may not read a table.
     """
     source = _source(connection, files, database, layout or {}, thorough=thorough)
     found: list[Figure] = []
     with decimal.localcontext(prec=EXACT_DIGITS):
         for reader in READERS:
-            found += reader(source)
+            found += counted if counted is not None and reader is administration.sequences else reader(source)
     return found
 
 
