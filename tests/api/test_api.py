@@ -31,7 +31,9 @@ def make_run(system: System, state: str = "succeeded", **fields: Any) -> Run:
 
 def make_backup(environment: Environment, repository: Repository, **fields: Any) -> Backup:
     system = environment.system
-    return Backup.objects.create(organisation=system.organisation, system=system, environment=environment, repository=repository, **{"state": "good", **fields})
+    return Backup.objects.create(
+        organisation=system.organisation, system=system, environment=environment, repository=repository, **{"state": "good", **fields}
+    )
 
 
 def test_without_a_token_nothing_is_told(system: System) -> None:
@@ -65,7 +67,10 @@ def test_lists_hold_what_is_visible_and_nothing_else(
         Schedule.objects.create(organisation=place.system.organisation, system=place.system, operation="backups.take", cron="0 3 * * *")
     for caller, own in ((program(viewer), environment), (program(outsider), other_environment)):
         slug = own.system.organisation.slug
-        seen = {path: caller.get(path)[1]["items"] for path in ("/systems", "/runs", "/backups", "/repositories", "/schedules", "/records", "/organisations")}
+        seen = {
+            path: caller.get(path)[1]["items"]
+            for path in ("/systems", "/runs", "/backups", "/repositories", "/schedules", "/records", "/organisations")
+        }
         assert [item["id"] for item in seen["/systems"]] == [own.system.pk]
         assert [item["organisation"] for item in seen["/systems"]] == [slug]
         assert [item["id"] for item in seen["/runs"]] == [str(own.system.runs.get().pk)]
@@ -81,7 +86,9 @@ def test_no_secret_is_in_any_answer(administrator: Person, environment: Environm
     make_backup(environment, repository)
     secrets.store(environment.system.organisation, secrets.environment_name(environment, "database"), "hunter2-database")
     caller = program(administrator)
-    text = json.dumps([caller.get(path)[1] for path in ("/repositories", "/backups", "/systems", f"/systems/{environment.system.pk}", "/tokens", "/records")])
+    text = json.dumps(
+        [caller.get(path)[1] for path in ("/repositories", "/backups", "/systems", f"/systems/{environment.system.pk}", "/tokens", "/records")]
+    )
     assert "hunter2" not in text
     assert "escrow-text" not in text
     assert not [secret.ciphertext for secret in Secret.objects.all() if secret.ciphertext in text]
@@ -125,7 +132,13 @@ def test_an_operator_starts_and_cancels_a_run(operator: Person, environment: Env
     ],
 )
 def test_a_run_that_may_not_be_started_is_not(
-    operation: str, arguments: dict[str, Any], status: int, administrator: Person, environment: Environment, other_environment: Environment, program: Any
+    operation: str,
+    arguments: dict[str, Any],
+    status: int,
+    administrator: Person,
+    environment: Environment,
+    other_environment: Environment,
+    program: Any,
 ) -> None:
     neighbour = made.make_environment(made.make_system(environment.system.organisation, "erp2"))
     rows = {
@@ -185,7 +198,12 @@ def test_pages_of_a_list(viewer: Person, system: System, program: Any) -> None:
 def test_filters(viewer: Person, system: System, program: Any) -> None:
     open_one, ended = make_run(system, "running"), make_run(system, operation="backups.drill")
     caller = program(viewer)
-    for query, expected in (("open=true", [open_one]), ("operation=backups.drill", [ended]), ("state=running", [open_one]), (f"system_id={system.pk + 99}", [])):
+    for query, expected in (
+        ("open=true", [open_one]),
+        ("operation=backups.drill", [ended]),
+        ("state=running", [open_one]),
+        (f"system_id={system.pk + 99}", []),
+    ):
         assert [item["id"] for item in caller.get(f"/runs?{query}")[1]["items"]] == [str(run.pk) for run in expected]
 
 
@@ -237,7 +255,9 @@ def test_schedules_are_added_changed_paused_and_removed(operator: Person, enviro
     assert not Schedule.objects.exists()
 
 
-def test_people_are_invited_and_changed_by_administrators_only(administrator: Person, approver: Person, organisation: Organisation, program: Any) -> None:
+def test_people_are_invited_and_changed_by_administrators_only(
+    administrator: Person, approver: Person, organisation: Organisation, program: Any
+) -> None:
     status, answer = program(administrator).post(f"/organisations/{organisation.slug}/people", {"email": "new@riverside.example", "role": "operator"})
     new = Person.objects.get(email="new@riverside.example")
     assert status == 201

@@ -46,14 +46,20 @@ def test_use_is_noted_at_most_once_a_minute(operator: Person, organisation: Orga
     assert made.used_at >= first
 
 
-@pytest.mark.parametrize(("scope", "days", "name"), [(Role.APPROVER, 1, "x"), ("king", 1, "x"), (Role.VIEWER, 0, "x"), (Role.VIEWER, 367, "x"), (Role.VIEWER, 1, " ")])
-def test_a_token_beyond_the_role_the_time_or_without_a_name_is_refused(scope: str, days: int, name: str, operator: Person, organisation: Organisation) -> None:
+@pytest.mark.parametrize(
+    ("scope", "days", "name"), [(Role.APPROVER, 1, "x"), ("king", 1, "x"), (Role.VIEWER, 0, "x"), (Role.VIEWER, 367, "x"), (Role.VIEWER, 1, " ")]
+)
+def test_a_token_beyond_the_role_the_time_or_without_a_name_is_refused(
+    scope: str, days: int, name: str, operator: Person, organisation: Organisation
+) -> None:
     with pytest.raises(Invalid):
         tokens.create(operator, organisation, name, scope=scope, days=days, who=operator)
     assert not ApiToken.objects.exists()
 
 
-def test_nobody_makes_a_token_for_somebody_else_but_the_console(administrator: Person, operator: Person, outsider: Person, organisation: Organisation) -> None:
+def test_nobody_makes_a_token_for_somebody_else_but_the_console(
+    administrator: Person, operator: Person, outsider: Person, organisation: Organisation
+) -> None:
     with pytest.raises(Denied):
         tokens.create(operator, organisation, "x", scope=Role.VIEWER, days=1, who=administrator)
     with pytest.raises(Invalid):
