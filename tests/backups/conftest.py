@@ -12,6 +12,7 @@ import pytest
 from django.db import transaction
 
 from tests.people import make_environment, make_organisation, make_system
+from tests.services import tryton
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, repositories, take
 from wellkept.backups.models import Backup, Repository
@@ -82,28 +83,30 @@ def take_backup(environment: Environment, run_id: str) -> Backup:
     return Backup.objects.get(pk=backup_id)
 
 
-class _Undo(Exception):
-    pass
+@pytest.fixture(scope="session")
+def company(erp_place: tuple[postgres.Server, Path], company_template: str) -> Iterator[Site]:
+    """The company whose backups are tested; what a test changes in it, it puts back."""
+    owner, folder = erp_place
+    site = tryton.restored(owner, folder, "kept", template=company_template)
+    yield site
+    tryton.removed(site)
 
 
 @pytest.fixture(scope="session")
 def frozen(company: Site, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Frozen:
     """Take one backup; its rows are rolled back and its values kept."""
     folder = tmp_path_factory.mktemp("frozen") / "repository"
-    kept: list[Frozen] = []
-    try:
-        with django_db_blocker.unblock(), transaction.atomic():
-            organisation = make_organisation("frozen")
-            environment = kept_environment(company, organisation)
-            repository = repositories.create(organisation, "local", str(folder), actor="test")
-            run_id = new_run(organisation)
-            backup = take_backup(environment, run_id)
-            scratch.remove(run_id)
-            recovery = repositories.recovery_key(repository, actor="test")
-            kept.append(_freeze(folder, repository, backup, recovery))
-            raise _Undo
-    except _Undo:
-        return kept[0]
+    with django_db_blocker.unblock(), transaction.atomic():
+        organisation = make_organisation("frozen")
+        environment = kept_environment(company, organisation)
+        repository = repositories.create(organisation, "local", str(folder), actor="test")
+        run_id = new_run(organisation)
+        backup = take_backup(environment, run_id)
+        scratch.remove(run_id)
+        recovery = repositories.recovery_key(repository, actor="test")
+        kept = _freeze(folder, repository, backup, recovery)
+        transaction.set_rollback(True)
+    return kept
 
 
 def _freeze(folder: Path, repository: Repository, backup: Backup, recovery: str) -> Frozen:
@@ -182,26 +185,3 @@ def content_hash(company: Site) -> str:
     files = command.run(["sh", "-c", "find . -type f -exec sha256sum {} + | sort"], cwd=company.files, timeout=60).stdout
     lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(lines) + files))
-
-
-@pytest.fixture(scope="session")
-def company() -> Iterator[Site]:  # DEV
-    from wellkept.adapters.base import Login
-    from wellkept.tools import postgres
-
-    f = postgres.throwaway_folder("wp4-")
-    c = postgres.Cluster(f / "d", f / "s", 5432, "postgres")
-    postgres.create_cluster(c, durable=False)
-    postgres.start(c)
-    s = c.server()
-    postgres.create_database(s, "s1")
-    command.run(["pg_restore", "--no-owner", "--no-privileges", "-j2", "-d", "s1", "/tmp/brief/tryton_small.dump"], env=s.env())
-    files = f / "files"
-    files.mkdir()
-    files.chmod(0o755)
-    command.run(["tar", "xf", "/tmp/brief/tryton_small_files.tar", "-C", files])
-    conf = f / "trytond.conf"
-    conf.write_text(f"[database]\nuri = postgresql://postgres@/?host={c.sockets}&port=5432\npath = {files}\n")
-    yield Site("s1", s, None, Login("admin", "admin-pass-1"), Path("/tmp/wp1/t70/bin/python"), conf, files, f, "postgres")
-    postgres.destroy(c)
-    shutil.rmtree(f)
