@@ -38,9 +38,9 @@ def databases(site: Site) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def kept(installation: Installation, place: Environment, company: Site) -> Environment:
+def kept(installation: Installation, place: Environment, small_company: Site) -> Environment:
     """The environment whose ERP is the real company."""
-    connect.keep(place, company)
+    connect.keep(place, small_company)
     return place
 
 
@@ -51,12 +51,12 @@ def repository(kept: Environment, tmp_path_factory: pytest.TempPathFactory) -> R
 
 
 @pytest.fixture(scope="module")
-def untouched(company: Site) -> Callable[[], list[str]]:
+def untouched(small_company: Site) -> Callable[[], list[str]]:
     """Says what is no longer in the ERP as it was when the module's tests began."""
-    before = (content(company), databases(company))
+    before = (content(small_company), databases(small_company))
 
     def wrong() -> list[str]:
-        after = (content(company), databases(company))
+        after = (content(small_company), databases(small_company))
         return [] if after == before else [f"the ERP was changed: {before} became {after}"]
 
     return wrong

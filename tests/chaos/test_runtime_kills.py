@@ -16,16 +16,6 @@ Count = Callable[[str], None]
 
 
 @pytest.fixture
-def selftest(place: Environment) -> killing.Case:
-    def start() -> Run:
-        return runtime.submit(
-            "operations.selftest", organisation=place.system.organisation, environment=place, arguments={"steps": 2, "seconds": 0.2}
-        )
-
-    return killing.Case("operations.selftest", start, lambda _run: [])
-
-
-@pytest.fixture
 def things(place: Environment, file: str) -> killing.Case:
     """Starts a cluster and a program that outlive their step."""
 
@@ -51,7 +41,7 @@ def change(place: Environment, file: str) -> killing.Case:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["selftest", "things", "change"])
+@pytest.mark.parametrize("name", ["things", "change"])
 def test_killed_at_every_point(installation: Installation, request: pytest.FixtureRequest, count: Count, tmp_path: Path, name: str) -> None:
     report = killing.kill_at_every_point(installation, request.getfixturevalue(name), tmp_path)
     count(report.line("kill points"))

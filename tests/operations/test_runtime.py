@@ -289,13 +289,18 @@ def test_a_run_whose_submitter_died_before_queueing_is_queued_by_a_worker(worker
 
 def test_a_step_that_keeps_killing_its_worker_is_given_up(installation: Installation, home_organisation: Organisation, file: str) -> None:
     installation.kill_all()
-    run = submit(home_organisation, "samples.work", file=file, seconds=0)
-    Run.objects.filter(pk=run.pk).update(takeovers=10, started_at=run.requested_at)
-    facts = {"run": run, "number": 1, "name": "first", "title": "First", "state": "failed", "error": "interrupted: its worker stopped"}
-    Step.objects.bulk_create(Step(attempt=attempt, **facts) for attempt in range(1, 11))
+    victim = installation.start_worker()
+    run = submit(home_organisation, "samples.work", file=file, seconds=0.5)
+    until(lambda: "second started" in lines(file), 20, "the second step")
+    installation.kill(victim)
+    facts = {"run": run, "number": 2, "name": "second", "title": "Second", "state": "failed", "error": "interrupted: its worker stopped"}
+    Step.objects.bulk_create(Step(attempt=attempt, **facts) for attempt in range(2, 11))
     installation.start_worker()
     run = finished(run)
-    assert (run.state, run.outcome["params"], lines(file)) == ("needs_attention", {"count": 10, "step": "First"}, [])
+    assert (run.state, run.outcome["params"]) == ("needs_attention", {"count": 10, "step": "Second"})
+    assert lines(file) == ["first started", "first ended", "second started"]
+    assert steps(run)[-1] == ("clean-up", 1, "done")
+    assert leftovers(installation) == []
 
 
 def test_many_takeovers_alone_end_no_run(installation: Installation, home_organisation: Organisation, file: str) -> None:

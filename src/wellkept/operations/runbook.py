@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -91,7 +90,7 @@ def _open(envelope: Envelope) -> Any:
         return envelope["ok"]
     ending = ENDINGS[envelope["error"]]
     if ending is Unexpected:
-        raise Unexpected(envelope["message"], kind=envelope["kind"], trace=envelope["trace"])
+        raise Unexpected(envelope["message"], kind=envelope.get("kind", ""), trace=envelope.get("trace", ""))
     raise ending(envelope["message"])
 
 
@@ -99,8 +98,8 @@ def _perform(task: Task, execution: Execution) -> Envelope:
     envelope: Envelope = {}
     for turn in range(task.retries + 1):
         row = persist(partial(_open_row, task, execution, turn))
-        if row is None:
-            return _closed(Cancelled())
+        if isinstance(row, Ending):
+            return _closed(row)
         milestone(f"{task.number}.{task.name}:started")
         progress = Progress(row)
         started = time.monotonic()
@@ -114,27 +113,30 @@ def _perform(task: Task, execution: Execution) -> Envelope:
     return envelope
 
 
-def _open_row(task: Task, execution: Execution, turn: int) -> int | None:
-    """A new Step row, None when the run was cancelled."""
+def _open_row(task: Task, execution: Execution, turn: int) -> int | Ending:
+    """A new Step row, or why the step is not to be started."""
     execution.check()
     asked = execution.mine().values_list("cancel_requested_at", flat=True)
     if not asked:
         raise Abandoned(execution.run_id)
     if asked[0] is not None and not task.shielded:
-        return None
+        return Cancelled()
     facts = {"run_id": execution.run_id, "number": task.number, "name": task.name, "title": task.title, "worker": execution.worker}
     if execution.claim == 0 and turn == 0:
         # One statement instead of three for what nearly every step is: a first attempt. It conflicts when a commit's answer was lost.
         with contextlib.suppress(IntegrityError):
             return Step.objects.create(attempt=1, **facts).pk
-    return Step.objects.create(attempt=_close_cut_off(task, execution) + 1, **facts).pk
+    earlier = _close_cut_off(task, execution)
+    if earlier.count(CUT_OFF) >= MAX_DEATHS:
+        return NeedsAttention(message(gettext_noop("Given up: the worker died {count} times in the step {step}"), count=MAX_DEATHS, step=task.title))
+    return Step.objects.create(attempt=len(earlier) + 1, **facts).pk
 
 
-def _close_cut_off(task: Task, execution: Execution) -> int:
-    """Close the attempts of this step that were cut off with their worker; return the number of the last attempt."""
+def _close_cut_off(task: Task, execution: Execution) -> list[str]:
+    """Close the attempts of this step that were cut off with their worker; return the error of each attempt so far."""
     earlier = Step.objects.filter(run_id=execution.run_id, number=task.number)
     earlier.filter(state=StepState.RUNNING).update(state=StepState.FAILED, ended_at=timezone.now(), error=CUT_OFF)
-    return max(earlier.values_list("attempt", flat=True), default=0)
+    return list(earlier.values_list("error", flat=True))
 
 
 def _attempt(task: Task, execution: Execution, progress: Progress) -> Envelope:
@@ -230,10 +232,6 @@ class Ended:
 def _play(run: Run, execution: Execution) -> Ended:
     operation = registry.get(run.operation)
     book = Runbook(run, operation, execution)
-    deadly = _deadly_step(run)
-    if deadly is not None:
-        text = message(gettext_noop("Given up: the worker died {count} times in the step {step}"), count=MAX_DEATHS, step=deadly)
-        return _clean_up(run, operation, book, _ended(NeedsAttention(text)))
     try:
         answer = operation.body(book, **run.arguments)
         outcome = answer if isinstance(answer, registry.Outcome) else registry.Outcome(answer, {})
@@ -248,15 +246,6 @@ def _play(run: Run, execution: Execution) -> Ended:
     except Exception as error:  # noqa: BLE001 - a defect of a runbook ends its run, not the worker
         ended = _crashed(error)
     return _clean_up(run, operation, book, ended)
-
-
-def _deadly_step(run: Run) -> str | None:
-    """The title of a step that cost so many workers their lives that it is not started again."""
-    if run.takeovers < MAX_DEATHS:
-        return None
-    deaths = Step.objects.filter(run=run).filter(Q(state=StepState.RUNNING) | Q(error=CUT_OFF))
-    counted = deaths.values("title").annotate(count=Count("pk")).filter(count__gte=MAX_DEATHS)
-    return counted.values_list("title", flat=True).first()
 
 
 def _ended(ending: Ending) -> Ended:
