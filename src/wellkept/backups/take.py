@@ -218,7 +218,8 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
         ability = connect.ability(environment, "figures")
         # Sequences move on outside of snapshots: read after the dump has passed them, they would be ahead of it.
         counted = ability.counters(connection)
-        with aside(lambda: postgres.dump(server, site.database, folder / sets.DUMP, snapshot_id=snapshot_id, jobs=DUMP_JOBS)) as dumped:
+        target = folder / sets.DUMP
+        with aside(lambda: postgres.dump(server, site.database, target, snapshot_id=snapshot_id, jobs=DUMP_JOBS, sync=False)) as dumped:
             figures = ability.read(connection, storage.files, site.database, layout=storage.layout, counted=counted)
             progress.report(note=message(gettext_noop("{count} figures read; the database is being dumped"), count=len(figures)))
             keeper = connect.ability(environment, "storage")

@@ -324,14 +324,20 @@ def dump(
     snapshot_id: str | None = None,
     jobs: int = 1,
     compress: int = 0,
+    sync: bool = True,
     timeout: float | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> command.Completed:
-    """pg_dump in directory format into ``target`` (made by it). Uncompressed by default, so that restic finds equal blocks again."""
+    """pg_dump in directory format into ``target`` (made by it). Uncompressed by default, so that restic finds equal blocks again.
+
+    ``sync=False`` does not wait for the disk: for a dump that is only read again at once.
+    """
     version = _server_major(server, database)
     args: list[str | Path] = [binaries_for(version) / "pg_dump", "--format=directory", f"--compress={compress}", f"--jobs={jobs}", "--no-password"]
     if snapshot_id is not None:
         args.append(f"--snapshot={snapshot_id}")
+    if not sync:
+        args.append("--no-sync")
     return command.run([*args, f"--file={target}", f"--dbname={database}"], env=server.env(), timeout=timeout, on_line=on_line)
 
 
