@@ -1,7 +1,7 @@
 """Who may call which address: the declared policy that tests/test_policy.py compares with the site.
 
-Per route (its name) and method the least role. ``ANYONE`` needs no sign-in, ``SIGNED_IN`` no membership; ``NOBODY`` is always refused. A method that is
-not listed must not exist. Routes without an object in their address show the caller's own organisation.
+Per route (its name) and method the least role. ``ANYONE`` needs no sign-in, ``SIGNED_IN`` no membership; ``NOBODY`` is always refused. A method
+that is not listed must not exist. Routes without an object in their address show the caller's own organisation.
 """
 
 ANYONE, SIGNED_IN, NOBODY = "anyone", "signed in", "nobody"

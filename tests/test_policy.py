@@ -260,8 +260,8 @@ def test_every_caller_gets_exactly_what_the_policy_says(world: World, callers: l
             wrong += check_absent(world, callers, route, method)
     with capsys.disabled():
         total = sum(checked.values())
-        print(f"\npolicy: {len(every)} addresses, {len(callers)} callers, {total} checks ({dict(checked)}), {len(wrong)} wrong")  # noqa: T201
-    assert wrong == []
+        print(f"\npolicy: {len(every)} addresses, {len(callers)} callers, {total} checks ({dict(checked)}), {len(wrong)} wrong")
+    assert not wrong, "\n".join(wrong)
 
 
 def check(world: World, caller: Caller, route: Route, method: str, before: dict[str, Any]) -> list[str]:

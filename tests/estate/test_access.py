@@ -1,6 +1,6 @@
 """Who sees what, and who may do what."""
 
-import datetime
+import datetime as dt
 
 import pytest
 from django.apps import apps
@@ -76,7 +76,7 @@ def test_each_role_includes_the_ones_before_it(held: Role, needed: Role, organis
 
 
 def token(person: Person, organisation: Organisation, scope: str, days: float = 1) -> ApiToken:
-    end = timezone.now() + datetime.timedelta(days=days)
+    end = timezone.now() + dt.timedelta(days=days)
     return ApiToken.objects.create(person=person, organisation=organisation, name="t", scope=scope, digest=f"{scope}{days}", expires_at=end)
 
 

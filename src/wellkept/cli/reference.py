@@ -39,7 +39,7 @@ def _commands() -> Iterator[str]:
     yield ""
     yield f"{get_command(main.app).help}"
     yield ""
-    yield "How a command ended is its [exit code](exit-codes.md). The settings that commands read from the environment are in [settings](settings.md)."
+    yield "How a command ended is its [exit code](exit-codes.md). What commands read from the environment is in [settings](settings.md)."
     for name, command in every_command():
         yield ""
         yield f"## wellkept {name}"
@@ -90,10 +90,11 @@ def _api() -> Iterator[str]:
     schema = api.get_openapi_schema(path_prefix="/api/")
     yield "# API"
     yield ""
-    yield "Programs call it with a token (`Authorization: Bearer wk_…`, made with `wellkept token create` or on the page Settings); a signed-in browser"
-    yield "may call it too and sends the CSRF token with everything that changes. What a caller may do is what the person behind the token may do, and"
-    yield "no more than the token's scope. What a caller may not see does not exist (404). Lists take `limit` (at most 500) and `offset` and answer"
-    yield '`{"items": […], "count": N}`; errors answer `{"error": {"name": "not_found", "message": "…"}}`. All details: `/api/docs`.'
+    yield "Programs call it with a token (`Authorization: Bearer wk_…`, made with `wellkept token create` or on the page Settings); a signed-in"
+    yield "browser may call it too and sends the CSRF token with everything that changes. What a caller may do is what the person behind the token"
+    yield "may do, and no more than the token's scope. What a caller may not see does not exist (404). Lists take `limit` (at most 500) and"
+    yield '`offset` and answer `{"items": […], "count": N}`; errors answer `{"error": {"name": "not_found", "message": "…"}}`.'
+    yield "All details: `/api/docs`."
     yield ""
     yield "| | | |"
     yield "|---|---|---|"
