@@ -1,13 +1,15 @@
 """Workers killed at every point, and inside every step, of a backup and of a drill of a real ERP."""
 
+import dataclasses
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.chaos import killing
-from tests.services.installation import Installation
+from tests.services.installation import Installation, strays, until
 from wellkept.adapters.base import Site
 from wellkept.backups import repositories, verify
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
@@ -131,6 +133,38 @@ def test_killed_inside_every_step(installation: Installation, case: killing.Case
     count(report.line("kills inside steps"))
     assert report.violations == [], report.seed
     assert sorted(report.killed) == sorted(report.points)
+
+
+@both
+def test_the_platforms_database_restarts_in_the_middle(installation: Installation, case: killing.Case) -> None:
+    installation.kill_all()
+    installation.start_worker()
+    run = case.start()
+    until(lambda: run.steps.count() >= 2, 60, "the second step")
+    cluster = installation.home.cluster()
+    connection.close()
+    postgres.stop(cluster, "immediate")
+    postgres.start(cluster)
+    run = runtime.wait(run.id, timeout=killing.RUN_SECONDS)
+    assert killing.violations(installation, case, run) == []
+
+
+@pytest.mark.parametrize(("case", "step"), [("taking", "store"), ("drilling", "sign-in")], indirect=["case"])
+def test_a_worker_told_to_stop_in_the_middle_leaves_nothing_running(
+    installation: Installation, case: killing.Case, untouched: Callable[[], list[str]], step: str
+) -> None:
+    installation.kill_all()
+    pid = installation.start_worker()
+    run = case.start()
+    until(run.steps.filter(name=step).exists, killing.RUN_SECONDS, f"the step {step}")
+    installation.terminate(pid)
+    assert strays(installation) == []
+    installation.start_worker()
+    run = runtime.wait(run.id, timeout=killing.RUN_SECONDS)
+    # A copy that was stopped with its worker is not proven any more: the drill may start over or fail, and must say so.
+    either = dataclasses.replace(case, allowed=("succeeded", "failed"), wrong=lambda _run: untouched())
+    assert killing.violations(installation, either, run) == []
+    assert (run.state == "succeeded") == (case.wrong(run) == [])
 
 
 def test_every_backup_that_counts_is_whole_after_all_of_it(repository: Repository, taking: killing.Case, a_backup: Backup) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests import people
 from tests.services.installation import Installation, alive, installed, leftovers, strays, until
@@ -98,6 +99,7 @@ def test_a_run_ends_as_its_step_says(worker: int, home_organisation: Organisatio
     run = finished(submit(home_organisation, "samples.work", file=file, seconds=0, ending=ending))
     assert (run.state, run.outcome["params"]) == (ending, {"kind": ending})
     assert steps(run)[-2:] == [("third", 1, "failed"), ("clean-up", 1, "done")]
+    assert run.steps.get(name="third").error == f"it ended as {ending}"
     assert Record.objects.get(run_id=run.id).data["state"] == ending
 
 
@@ -337,6 +339,18 @@ def test_a_live_run_costs_a_constant_number_of_queries(worker: int, home_organis
         assert len(state["phases"]) == 2
         counts.append(len(context))
     assert counts[0] == counts[1] <= 2
+
+
+def test_the_engine_forgets_what_ended_long_ago_and_we_do_not(worker: int, home_organisation: Organisation, file: str) -> None:
+    old = finished(submit(home_organisation, "samples.work", file=file, seconds=0))
+    until(lambda: engine.status(str(old.id)) == "SUCCESS", 20, "the end of the workflow")
+    time.sleep(0.1)
+    moment = timezone.now()
+    new = finished(submit(home_organisation, "samples.work", file=file, seconds=0))
+    until(lambda: engine.status(str(new.id)) == "SUCCESS", 20, "the end of the workflow")
+    assert engine.forget_ended(moment) >= 1
+    assert (engine.status(str(old.id)), engine.status(str(new.id))) == (None, "SUCCESS")
+    assert (Run.objects.get(pk=old.pk).state, Step.objects.filter(run=old).count()) == ("succeeded", 4)
 
 
 def test_the_record_verifies_after_all_of_it(installation: Installation, home_organisation: Organisation) -> None:

@@ -5,6 +5,7 @@ platform's own database. It hands a queued workflow to one worker, remembers the
 execution that lost its workflow to another one.
 """
 
+import datetime as dt
 import functools
 import logging
 from collections.abc import Callable
@@ -22,7 +23,7 @@ SCHEMA = "dbos"
 QUEUE = "wellkept"
 CONCURRENCY = 4
 POLL_SECONDS = 0.3
-UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
+ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 def database_url() -> str:
@@ -91,6 +92,14 @@ def status(run_id: str) -> str | None:
     """DBOS's word for the state of the workflow, None when it does not know it."""
     found = client().list_workflows(workflow_ids=[run_id], load_input=False, load_output=False)
     return found[0].status if found else None
+
+
+def forget_ended(before: dt.datetime, most: int = 500) -> int:
+    """Delete what DBOS keeps of workflows that ended before a moment (runs and steps stay, they are ours); returns how many it were."""
+    ended = client().list_workflows(status=ENDED, completed_before=before.isoformat(), limit=most, load_input=False, load_output=False)
+    if ended:
+        client().delete_workflows([status.workflow_id for status in ended])
+    return len(ended)
 
 
 def launch(worker: str, operations: list[str], execute: Callable[[str], dict[str, Any]]) -> None:

@@ -190,7 +190,7 @@ def _unexpected(error: Exception) -> Envelope:
 def _close_row(execution: Execution, progress: Progress, envelope: Envelope, seconds: float) -> None:
     states = {"Cancelled": StepState.CANCELLED}
     state = StepState.DONE if "ok" in envelope else states.get(envelope["error"], StepState.FAILED)
-    error = "" if "ok" in envelope else str(envelope.get("trace") or envelope["message"]["id"])
+    error = "" if "ok" in envelope else say(envelope["message"])
     with progress.lock:
         latest = {"fraction": 1.0 if "ok" in envelope else progress.fraction, "note": progress.note, "drivers": dict(progress.drivers)}
         progress.dirty = False

@@ -22,7 +22,7 @@ from wellkept.tools import command
 
 logger = logging.getLogger(__name__)
 ENQUEUE_GRACE = dt.timedelta(seconds=3)
-DEAD_WORKFLOW = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"}
+KEEP_WORKFLOWS = dt.timedelta(days=7)
 
 
 def takeover_seconds() -> float:
@@ -115,7 +115,7 @@ def idle_runs(me: str, working_on: set[str]) -> set[str]:
 def take_up(run_ids: set[str]) -> None:
     """Queue again what this worker had let go of. Only for runs found idle twice: one may just be between the paper and the thread."""
     for run_id in run_ids:
-        if engine.status(run_id) in DEAD_WORKFLOW:
+        if engine.status(run_id) in engine.ENDED:
             close_lost(run_id)
         else:
             logger.warning("nobody works on the run %s; it is queued again", run_id)
@@ -129,3 +129,8 @@ def close_lost(run_id: str) -> None:
         run = Run.objects.select_for_update(no_key=True).filter(pk=run_id, state__in=OPEN_STATES).first()
         if run is not None:
             runbook.close(run, runbook.Ended(RunState.NEEDS_ATTENTION, text, {}))
+
+
+def forget_workflows() -> int:
+    """Remove what the engine keeps of runs that ended a week ago; returns how many."""
+    return engine.forget_ended(timezone.now() - KEEP_WORKFLOWS)

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 PULSE_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
+FORGET_SECONDS = 3600.0
 LET_GO_SECONDS = 10.0
 
 
@@ -37,6 +38,7 @@ class Duties:
             (self.guard, PULSE_SECONDS),
             (self.look_around, LOOK_SECONDS),
             (self.sweep, SWEEP_SECONDS),
+            (watchdog.forget_workflows, FORGET_SECONDS),
             *timed_tasks(),
         ]
         self.threads = [threading.Thread(target=self._repeat, args=entry, name=entry[0].__name__, daemon=True) for entry in duties]
