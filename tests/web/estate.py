@@ -162,8 +162,8 @@ def make_kept(organisation: Organisation, name: str, **fields: Any) -> System:
     return system
 
 
-def seed(organisation: Organisation, person: Person, *, days: int = 30) -> dict[str, System]:
-    """Four systems in every state of health, with a month behind them."""
+def seed(organisation: Organisation, person: Person, *, days: int = 30, live: bool = True) -> dict[str, System]:
+    """Four systems in every state of health, with a month behind them; ``live``: and two runs that no worker works on, to look at."""
     chance = random.Random(7)
     now = timezone.now()
     repository = make_repository(organisation)
@@ -187,8 +187,9 @@ def seed(organisation: Organisation, person: Person, *, days: int = 30) -> dict[
                 make_drill(backup, backup.made_at + timedelta(hours=2), rto=48 + chance.random() * 20)
     last = Backup.objects.filter(system=told["act"], state=BackupState.GOOD).latest("made_at")
     make_drill(last, now - timedelta(hours=20), DrillState.FAILED)
-    make_run(told["well"], "backups.drill", RunState.RUNNING, now - timedelta(seconds=20), total=60, requested_by=person)
-    make_run(told["new"], "backups.take", RunState.QUEUED, now, requested_by=person, known=False)
+    if live:
+        make_run(told["well"], "backups.drill", RunState.RUNNING, now - timedelta(seconds=20), total=60, requested_by=person)
+        make_run(told["new"], "backups.take", RunState.QUEUED, now, requested_by=person, known=False)
     for number in range(12):
         kind, text = chance.choice([("backups.take", "Backed up {files} files, {size} MB"), ("estate.settings", "The settings of {system} were changed: {fields}")])
         records.append(

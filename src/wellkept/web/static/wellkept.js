@@ -91,9 +91,11 @@
     const filter = find("[data-filter]");
     if (filter?.value) narrow(filter);
   });
-  document.addEventListener("htmx:sseMessage", (event) => {
+  document.addEventListener("htmx:sseClose", (event) => {
+    if (event.detail.type === "message") window.location.reload();
+  });
+  document.addEventListener("htmx:sseMessage", () => {
     line(false);
-    if (event.detail.type === "ended") window.location.reload();
     const filter = find("[data-filter]");
     if (filter?.value) narrow(filter);
   });
