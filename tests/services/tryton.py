@@ -1,0 +1,163 @@
+"""A real Tryton company for tests: made once, kept in the cache as a dump and a tar of its files, restored in seconds.
+
+``small_company`` is shared by the whole run: leave its content as it is. ``own_company`` belongs to one test.
+"""
+
+import contextlib
+import datetime as dt
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wellkept import home as homes
+from wellkept.adapters.base import Login, Site
+from wellkept.adapters.tryton import provision, server
+from wellkept.adapters.tryton.provision import company, database
+from wellkept.lib.hashing import canonical_json, sha256
+from wellkept.tools import command, postgres
+
+SERIES = "7.0"
+SEED = 1
+PASSWORDS = {"buyer": "buyer-pass-1", "accountant": "accountant-pass-1"}
+ADMIN = Login("admin", "admin-pass-1")
+TEMPLATE = "company"
+
+
+def base_date() -> dt.date:
+    """The company's last working day: the first of this month, so that the cache serves for a month."""
+    return dt.datetime.now(dt.UTC).date().replace(day=1)
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Only one test process at a time makes what is shared."""
+    folder = homes.cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def interpreter() -> Path:
+    """Tryton's Python, in an environment that outlives the run; it lies where the service user can reach it."""
+    wanted = sha256(provision.requirements(SERIES).read_bytes())[:12]
+    venv = Path(tempfile.gettempdir()) / f"wellkept-tryton-{os.geteuid()}-{wanted}"
+    with locked("tryton-venv"):
+        provision.install(venv, SERIES, cache=homes.cache())
+    return venv / "bin" / "python"
+
+
+def site_in(folder: Path, owner: postgres.Server, name: str) -> Site:
+    """A site whose files, configuration and processes are below ``folder`` and whose RPC is on a Unix socket there."""
+    user = postgres.service_user()
+    state = postgres.owned_folder(folder / name / "state", user, 0o755)
+    return Site(
+        database=name,
+        server=owner,
+        url=f"unix:{state / 'rpc.sock'}",
+        login=ADMIN,
+        interpreter=interpreter(),
+        config=folder / name / "trytond.conf",
+        files=folder / name / "files",
+        state=state,
+        os_user=user,
+    )
+
+
+def kept_company(owner: postgres.Server, folder: Path, size: str = "small") -> Path:
+    """The folder in the cache with ``dump`` and ``files.tar`` of a company; made with the real programs when it is not there."""
+    sources = [provision.requirements(SERIES), Path(company.__file__), Path(database.__file__), *sorted(company.SCRIPTS.glob("*.*"))]
+    inputs = [*(sha256(path.read_bytes()) for path in sources), size, SEED, base_date().isoformat(), PASSWORDS, ADMIN.password]
+    kept = homes.cache() / "tryton" / f"company-{sha256(canonical_json(inputs))[:16]}"
+    with locked(f"tryton-{size}"):
+        if not kept.exists():
+            _make(owner, folder, size, kept)
+    return kept
+
+
+def _make(owner: postgres.Server, folder: Path, size: str, kept: Path) -> None:
+    site = site_in(folder, owner, f"making_{secrets.token_hex(3)}")
+    provision.create_database(site, SERIES, admin_password=ADMIN.password, cache=homes.cache())
+    provision.fill(site, size, seed=SEED, base_date=base_date(), passwords=PASSWORDS)
+    fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    postgres.dump(owner, site.database, fresh / "dump", compress=3)
+    command.run(["tar", "--create", "--file", fresh / "files.tar", "--directory", site.files / site.database, "."])
+    fresh.rename(kept)
+    postgres.drop_database(owner, site.database)
+    shutil.rmtree(folder / site.database)
+
+
+def restored(owner: postgres.Server, folder: Path, name: str, *, kept: Path | None = None, template: str | None = None) -> Site:
+    """A company in a database and a folder of its own: from the cache, or (faster) from a database that nobody uses."""
+    chosen = kept or kept_company(owner, folder)
+    site = site_in(folder, owner, name)
+    postgres.create_database(owner, name, template=template)
+    if template is None:
+        postgres.restore(owner, name, chosen / "dump")
+    provision.write_config(site)
+    target = postgres.owned_folder(site.files / name, site.os_user or "")
+    command.run(["tar", "--extract", "--file", chosen / "files.tar", "--directory", target, "--no-same-owner"])
+    for path in target.rglob("*"):
+        database.give_to(path, site.os_user or "")
+    return site
+
+
+def removed(site: Site) -> None:
+    """Stop the processes of a company and delete its database and folder."""
+    server.stop(site)
+    postgres.drop_database(site.server, site.database)
+    shutil.rmtree(site.config.parent)
+
+
+@pytest.fixture(scope="session")
+def erp_place() -> Iterator[tuple[postgres.Server, Path]]:
+    """A cluster for ERPs (its superuser, over a Unix socket) and a folder that the service user can reach."""
+    folder = postgres.throwaway_folder("wkt-erp-")
+    cluster = postgres.Cluster(folder / "pg", folder / "s", postgres.free_port(), postgres.service_user(), tcp=True)
+    postgres.create_cluster(cluster, durable=False, settings={"max_connections": "200"})
+    postgres.start(cluster)
+    yield cluster.server(), folder
+    postgres.destroy(cluster)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def company_template(erp_place: tuple[postgres.Server, Path]) -> str:
+    """The name of a database with the small company that nobody connects to, so that it can be copied at any time."""
+    owner, folder = erp_place
+    restored(owner, folder, TEMPLATE)
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def small_company(erp_place: tuple[postgres.Server, Path], company_template: str) -> Iterator[Site]:
+    """The small company, shared by the run: tests leave its content as it is and its processes stopped."""
+    owner, folder = erp_place
+    site = restored(owner, folder, "live", template=company_template)
+    yield site
+    removed(site)
+
+
+@pytest.fixture
+def own_company(erp_place: tuple[postgres.Server, Path], company_template: str) -> Iterator[Site]:
+    """A copy of the small company for one test, to do with as it likes."""
+    owner, folder = erp_place
+    site = restored(owner, folder, f"own_{secrets.token_hex(4)}", template=company_template)
+    yield site
+    removed(site)
+
+
+@pytest.fixture
+def running_company(own_company: Site) -> Iterator[Site]:
+    """A company of the test's own whose web server answers; without scheduler and worker, so that nothing changes by itself."""
+    server.start(own_company, roles=("web",))
+    yield own_company
+    server.stop(own_company)
