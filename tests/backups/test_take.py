@@ -112,8 +112,8 @@ def test_a_row_without_its_file_is_named_and_the_set_is_not_good(rows: Rows, ext
     stored = take.store(run_id, backup_id)
     checked = take.check_set(run_id, backup_id, stored["snapshot"])
     assert checked["missing"] == [f"attachment {extra_file[1]} late.pdf"]
-    assert len(restic.snapshots(rows.tool())) == before
     take.clean_up(run_id)
+    assert len(restic.snapshots(rows.tool())) == before
     assert Backup.objects.get(pk=backup_id).state == BackupState.FAILED
     assert rows.again().state == BackupState.GOOD
 

@@ -210,6 +210,20 @@ def test_a_place_that_is_none_is_refused(wrong: str) -> None:
         restic.parse_location(wrong)
 
 
+def test_a_check_does_not_disturb_a_backup(repository: restic.Repository, source: Path) -> None:
+    checked: list[restic.Progress] = []
+
+    def during(done: restic.Progress) -> None:
+        if not checked:
+            assert list(Path(repository.location, "locks").iterdir())
+            restic.check(repository)
+            checked.append(done)
+
+    take(repository, source, on_progress=during)
+    assert checked
+    assert len(restic.snapshots(repository)) == 1
+
+
 def test_a_living_lock_is_respected_and_a_dead_one_removed(repository: restic.Repository, source: Path) -> None:
     """A backup that was killed leaves its lock; unlocking removes it because its process is gone."""
     with command.scope() as scope, pytest.raises(command.CommandStopped):

@@ -50,7 +50,6 @@ def open_repository(run_id: str, drill_id: int) -> dict[str, Any]:
     with told():
         tool = repositories.escrowed(drill.backup.repository)
         checks.repository_answers(drill.backup.repository, tool)
-        restic.unlock(tool)
         _watched(drill, run_id, lambda: restic.check(tool))
     Drill.objects.filter(pk=drill_id).update(escrow_key_used=True)
     return {"clock": began}

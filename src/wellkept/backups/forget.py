@@ -98,10 +98,10 @@ def remove(repository_id: int) -> dict[str, Any]:
         tool = repositories.opened(repository)
         restic.unlock(tool)
         present = restic.snapshots(tool)
-        listed = Backup.objects.filter(repository=repository).exclude(state__in=[BackupState.FORGOTTEN, BackupState.FAILED])
-        kept = set(listed.exclude(run=None).values_list("run_id", flat=True))
-        held = set(listed.exclude(snapshot="").values_list("snapshot", flat=True))
-        gone = [one.id for one in present if one.id not in held and _set_of(one) is not None and _set_of(one) not in kept]
+        rows = Backup.objects.filter(repository=repository)
+        making = set(rows.filter(state=BackupState.MAKING).values_list("run_id", flat=True))
+        held = set(rows.filter(state__in=[BackupState.GOOD, BackupState.BROKEN]).values_list("snapshot", flat=True))
+        gone = [one.id for one in present if one.id not in held and _set_of(one) is not None and _set_of(one) not in making]
         restic.forget(tool, gone)
     return {"snapshots": len(gone)}
 

@@ -11,6 +11,8 @@ from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
 HOUR = 3600.0
 DAY = 24 * HOUR
 ROUNDS = 2
+PATIENT: dict[str, Any] = {"retries": 20, "wait": 15.0}
+"""For steps that must wait while another run holds the repository, or while its place does not answer."""
 
 
 def _take_clean_up(run_id: str, **_arguments: Any) -> None:
@@ -46,7 +48,7 @@ def take_backup(run: Runbook, *, repository_id: int | None = None) -> Outcome:
     checked: dict[str, Any] = {}
     for _round in range(ROUNDS):
         run.step("dump", take.stage, run.id, backup_id, limit=DAY)
-        stored = run.step("store", take.store, run.id, backup_id, limit=DAY)
+        stored = run.step("store", take.store, run.id, backup_id, limit=DAY, **PATIENT)
         checked = run.step("check-set", take.check_set, run.id, backup_id, stored["snapshot"], limit=4 * HOUR)
         if not checked["missing"]:
             break
@@ -82,7 +84,7 @@ def run_drill(run: Runbook, *, backup_id: int | None = None) -> Outcome:
     """Prove that a set (the newest good one by default) can be restored."""
     facts: dict[str, Any] = {"check": run.step("check", drill.begin, run.id, run.system_id, backup_id, limit=60)}
     drill_id = facts["check"]["drill_id"]
-    facts["open"] = run.step("open", drill.open_repository, run.id, drill_id, limit=4 * HOUR)
+    facts["open"] = run.step("open", drill.open_repository, run.id, drill_id, limit=4 * HOUR, **PATIENT)
     facts["restore"] = run.step("restore", drill.restore_set, run.id, drill_id, limit=DAY)
     facts["database"] = run.step("database", drill.restore_database, run.id, drill_id, limit=DAY)
     facts["tables"] = run.step("tables", drill.check_tables, run.id, limit=DAY)
@@ -112,7 +114,7 @@ def run_drill(run: Runbook, *, backup_id: int | None = None) -> Outcome:
 )
 def verify_backup(run: Runbook, *, backup_id: int, whole: bool = False) -> Outcome:
     """Check a set in its repository; ``whole`` reads all of it back and hashes it again."""
-    found = run.step("repository", verify.check_repository, backup_id, whole=whole, limit=DAY)
+    found = run.step("repository", verify.check_repository, backup_id, whole=whole, limit=DAY, **PATIENT)
     read = {"damage": None, "files": 0}
     if found["damage"] is None:
         read = (
@@ -140,8 +142,8 @@ def verify_backup(run: Runbook, *, backup_id: int, whole: bool = False) -> Outco
 def forget_backups(run: Runbook, *, repository_id: int, token: str) -> Outcome:
     """Forget exactly what a preview with this token showed."""
     marked = run.step("mark", forget.mark, repository_id, token, limit=60)
-    removed = run.step("remove", forget.remove, repository_id, limit=HOUR)
-    run.step("give-back", forget.give_back, repository_id, limit=DAY)
+    removed = run.step("remove", forget.remove, repository_id, limit=HOUR, **PATIENT)
+    run.step("give-back", forget.give_back, repository_id, limit=DAY, **PATIENT)
     return Outcome(message(gettext_noop("{count} backups were forgotten"), count=len(marked["backups"])), {**marked, **removed})
 
 

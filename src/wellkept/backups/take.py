@@ -27,6 +27,7 @@ from wellkept.backups.failures import told
 from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
+from wellkept.lib.crypt import WrongKey
 from wellkept.lib.hashing import file_sha256, sha256
 from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
@@ -121,9 +122,7 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
 
 
 def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
-    """Read the stored set's tree and its manifest back from the repository. Whatever is missing is returned by the name of its row; the snapshot is
-    removed then.
-    """
+    """Read the stored set's tree and its manifest back from the repository. Whatever is missing is returned by the name of its row."""
     backup = _backup(backup_id)
     folder = scratch.folder(run_id)
     staged(folder)
@@ -134,8 +133,6 @@ def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
             missing, snapshot_id = _missing(tool, snapshot, folder, backup.manifest["files"].get("root"))
             if sha256(manifest.result().encode()) != backup.manifest["sha256"]:
                 missing.append(sets.MANIFEST)
-        if missing:
-            restic.forget(tool, [snapshot])
     return {"missing": missing[:5], "snapshot": snapshot_id}
 
 
@@ -167,16 +164,17 @@ def clean_up(run_id: str) -> None:
         tool = repositories.opened(half.repository)
         restic.unlock(tool)
         forget_half(tool, run_id)
-    except (restic.ResticError, command.CommandError):
+    except (restic.ResticError, command.CommandError, WrongKey):
         # The next "forget" removes snapshots that no good backup stands for; a place that does not answer must not hide why the run failed.
         return
 
 
 def forget_half(tool: restic.Repository, run_id: str) -> None:
-    """Remove whatever snapshot an interrupted attempt of this run left."""
+    """Remove whatever snapshot an interrupted attempt of this run left; while somebody else holds the repository it waits for the next forgetting."""
     left = restic.snapshots(tool, tags=[f"set={run_id}"])
     if left:
-        restic.forget(tool, [snapshot.id for snapshot in left])
+        with contextlib.suppress(restic.Locked):
+            restic.forget(tool, [snapshot.id for snapshot in left])
 
 
 def staged(folder: Path) -> None:

@@ -26,7 +26,6 @@ def check_repository(backup_id: int, *, whole: bool) -> dict[str, Any]:
     with told():
         tool = repositories.opened(backup.repository)
         checks.repository_answers(backup.repository, tool)
-        restic.unlock(tool)
         try:
             restic.check(tool, read="all" if whole else SAMPLE)
         except restic.Damaged as error:

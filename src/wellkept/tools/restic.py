@@ -275,10 +275,17 @@ def restore(repository: Repository, snapshot: str, target: Path, *, include: Seq
 
 def check(repository: Repository, *, read: str = "", timeout: float | None = None) -> None:
     """Check the structure: every pack is there in its size, every tree can be read. ``read`` is "all", or a part such as "5%" or "1/10" whose
-    content is read too. Raises Damaged.
+    content is read too.
+
+    It holds no lock, so that backups can go on meanwhile; what then looks like damage is confirmed by a second check under a lock.
+    Raises Damaged, or Locked when it cannot be confirmed now.
     """
     extra = {"": [], "all": ["--read-data"]}.get(read, [f"--read-data-subset={read}"])
-    _run(repository, ["check", *extra], cached=False, timeout=timeout)
+    try:
+        _run(repository, ["--no-lock", "check", *extra], cached=False, timeout=timeout)
+    except Damaged:
+        unlock(repository)
+        _run(repository, ["check", *extra], cached=False, timeout=timeout)
 
 
 def forget(repository: Repository, ids: Sequence[str]) -> None:
