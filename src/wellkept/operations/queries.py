@@ -4,9 +4,10 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from wellkept.operations.models import OPEN_STATES, Run, Step, StepState
+from wellkept.operations.models import OPEN_STATES, Run, RunState, Step, StepState
 from wellkept.planning.forecast import Forecast, Phase, forecast, remaining
 
 HISTORY_RUNS = 30
@@ -15,11 +16,11 @@ HISTORY_RUNS = 30
 def expected_phases(operation: str, phases: Iterable[tuple[str, str]], environment_id: int | None, organisation_id: int) -> list[dict[str, Any]]:
     """``Run.phases`` for a new run: name, title, p50 and p90 (seconds, null without history) from past steps of the same operation and environment.
 
-    A phase that is new to the environment takes the history of the organisation. Two queries.
+    A phase that is new to the environment takes the history of the organisation. Four queries.
     """
-    past = Step.objects.filter(run__operation=operation, run__organisation_id=organisation_id, state=StepState.DONE)
-    near = _durations(past.filter(run__environment__isnull=True) if environment_id is None else past.filter(run__environment_id=environment_id))
-    wide = _durations(past) if environment_id is not None else near
+    past = Run.objects.filter(operation=operation, organisation_id=organisation_id, state=RunState.SUCCEEDED)
+    wide = _durations(past)
+    near = _durations(past.filter(environment_id=environment_id)) if environment_id is not None else wide
     made = []
     for name, title in phases:
         known = forecast(near.get(name, [])) or forecast(wide.get(name, []))
@@ -27,15 +28,14 @@ def expected_phases(operation: str, phases: Iterable[tuple[str, str]], environme
     return made
 
 
-def _durations(steps: Any) -> dict[str, list[float]]:
-    """Seconds per phase name; a phase of several steps in one run counts with their sum."""
-    sums: dict[tuple[str, Any], float] = {}
-    for name, run_id, seconds in steps.order_by("-started_at").values_list("name", "run_id", "seconds")[: HISTORY_RUNS * 20]:
-        sums[name, run_id] = sums.get((name, run_id), 0.0) + (seconds or 0.0)
+def _durations(runs: QuerySet[Run]) -> dict[str, list[float]]:
+    """Seconds per phase name in the newest of these runs; a phase of several steps in one run counts with their sum."""
+    newest = list(runs.order_by("-requested_at").values_list("pk", flat=True)[:HISTORY_RUNS])
+    done = Step.objects.filter(run__in=newest, state=StepState.DONE)
     grouped: dict[str, list[float]] = {}
-    for (name, _), seconds in sums.items():
-        grouped.setdefault(name, []).append(seconds)
-    return {name: values[:HISTORY_RUNS] for name, values in grouped.items()}
+    for row in done.values("run", "name").annotate(total=Sum("seconds")):
+        grouped.setdefault(row["name"], []).append(row["total"] or 0.0)
+    return grouped
 
 
 def live(run_id: str) -> dict[str, Any]:
