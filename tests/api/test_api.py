@@ -50,11 +50,11 @@ def test_a_wrong_and_an_ended_token_are_refused(viewer: Person, program: Any) ->
         assert (status, answer["error"]["name"]) == (401, "not_signed_in")
 
 
-def test_guessing_tokens_is_slowed_down_and_a_good_one_is_not_looked_at_meanwhile(viewer: Person, program: Any) -> None:
+def test_guessing_tokens_is_answered_with_429_and_a_good_one_works_all_the_same(viewer: Person, program: Any) -> None:
     good = program(viewer)
     statuses = [Program(f"wk_{number}").get("/systems")[0] for number in range(22)]
     assert statuses == [401] * 20 + [429] * 2
-    assert good.get("/systems")[0] == 429
+    assert good.get("/systems")[0] == 200
 
 
 def test_lists_hold_what_is_visible_and_nothing_else(
@@ -171,7 +171,8 @@ def test_the_record_is_checked_and_exported(viewer: Person, organisation: Organi
     response = Client().get(f"/api/organisations/{organisation.slug}/records/export", headers={"Authorization": f"Bearer {caller.token}"})
     lines = b"".join(response.streaming_content).decode().splitlines()
     assert [json.loads(line)["number"] for line in lines[1:]] == list(range(1, entries + 1))
-    assert records.verify_export(iter(lines), []).entries == entries
+    hashes = list(Record.objects.filter(organisation=organisation).order_by("number").values_list("hash", flat=True))
+    assert [json.loads(line)["hash"] for line in lines[1:]] == hashes
 
 
 def test_a_member_of_one_system_does_not_get_the_whole_record(organisation: Organisation, system: System, program: Any) -> None:
@@ -279,7 +280,12 @@ def test_an_erp_on_a_forbidden_address_is_not_adopted(administrator: Person, org
     path = f"/organisations/{organisation.slug}/systems"
     status, answer = program(administrator).post(path, wish)
     assert (status, answer["error"]["name"]) == (422, "refused")
-    for change in ({"url": "file:///etc/passwd"}, {"url": "http://127.0.0.1:1/", "database_host": "/var/run/postgresql"}, {"name": "no good"}):
+    for change in (
+        {"url": "file:///etc/passwd"},
+        {"url": "unix:/run/docker.sock"},
+        {"url": "http://127.0.0.1:1/", "database_host": "/var/run/postgresql"},
+        {"name": "no good"},
+    ):
         status, answer = program(administrator).post(path, {**wish, **change})
         assert status == 422
         assert "hunter2" not in json.dumps(answer)

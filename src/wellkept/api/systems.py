@@ -58,8 +58,8 @@ def get_system(request: HttpRequest, system_id: int) -> Any:
 @router.post("/organisations/{slug:slug}/systems", response={201: SystemOut}, summary="Adopt an ERP over the network")
 def adopt_system(request: HttpRequest, slug: str, wish: AdoptIn) -> Any:
     organisation = whole_organisation(request, slug, Role.ADMINISTRATOR)
-    if wish.database_host.startswith("/"):
-        raise Invalid("a socket folder of Wellkept's own machine can only be named by a command")
+    if wish.database_host.startswith("/") or wish.url.startswith("unix:"):
+        raise Invalid("a socket of Wellkept's own machine can only be named by a command")
     server = Server(wish.database_host, wish.database_port, wish.database_user, wish.database_password or None) if wish.database_host else None
     login = Login(wish.login, wish.login_password) if wish.login else None
     site = Site(database=wish.database, server=server, url=wish.url, login=login)
