@@ -38,8 +38,21 @@ class Site:
 
     def start(self) -> None:
         log = (self.installation.home.logs / "web.log").open("ab")
-        command = [sys.executable, "-m", "uvicorn", "wellkept.asgi:application", "--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
-        self.process = subprocess.Popen([*command, "--timeout-graceful-shutdown", "1"], env=self.installation.environment, stdout=log, stderr=log, start_new_session=True)
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "wellkept.asgi:application",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--log-level",
+            "warning",
+        ]
+        self.process = subprocess.Popen(
+            [*command, "--timeout-graceful-shutdown", "1"], env=self.installation.environment, stdout=log, stderr=log, start_new_session=True
+        )
         until(self._answers, 60, "the start of the web server")
 
     def stop(self) -> None:
@@ -73,7 +86,9 @@ class World:
 
     def context(self, *, signed_in: bool = True, width: int = 1440, **options: Any) -> BrowserContext:
         """A browser window; whatever goes wrong in its pages is noted in ``troubles``."""
-        made = self.browser.new_context(base_url=self.site.address, viewport={"width": width, "height": 900}, storage_state=self.storage if signed_in else None, **options)
+        made = self.browser.new_context(
+            base_url=self.site.address, viewport={"width": width, "height": 900}, storage_state=self.storage if signed_in else None, **options
+        )
         made.set_default_timeout(20_000)
         made.on("console", lambda message: self.troubles.append(message.text) if message.type in {"error", "warning"} else None)
         made.on("weberror", lambda error: self.troubles.append(str(error.error)))

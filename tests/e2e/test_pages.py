@@ -50,7 +50,8 @@ AUDIT = """() => {
     if (!field.labels?.length && !field.getAttribute("aria-label")) found.push("no label: " + field.outerHTML.slice(0, 80));
   }
   for (const element of document.querySelectorAll("a[href], button")) {
-    if (element.closest("svg") ? !element.querySelector("title") : !name(element) && element.offsetParent) found.push("no name: " + element.outerHTML.slice(0, 80));
+    const silent = element.closest("svg") ? !element.querySelector("title") : !name(element) && element.offsetParent;
+    if (silent) found.push("no name: " + element.outerHTML.slice(0, 80));
   }
   for (const picture of document.querySelectorAll("img")) if (!picture.hasAttribute("alt")) found.push("no alt: " + picture.src);
   const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);

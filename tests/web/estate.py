@@ -38,13 +38,24 @@ def phases(operation: str, total: float, *, known: bool = True) -> list[dict[str
     titles = dict(registry.get(operation).phases)
     names = TAKE if operation == "backups.take" else DRILL
     return [
-        {"name": name, "title": titles[name], "p50": total * SHARES.get(name, 0.03) if known else None, "p90": total * SHARES.get(name, 0.03) * 1.5 if known else None}
+        {
+            "name": name,
+            "title": titles[name],
+            "p50": total * SHARES.get(name, 0.03) if known else None,
+            "p90": total * SHARES.get(name, 0.03) * 1.5 if known else None,
+        }
         for name in names
     ]
 
 
 def make_run(
-    system: System, operation: str = "backups.take", state: str = RunState.SUCCEEDED, at: datetime | None = None, *, total: float = 40.0, **fields: Any
+    system: System,
+    operation: str = "backups.take",
+    state: str = RunState.SUCCEEDED,
+    at: datetime | None = None,
+    *,
+    total: float = 40.0,
+    **fields: Any,
 ) -> Run:
     """A run with its steps; an open one stands in its third step."""
     at = at or timezone.now()
@@ -108,7 +119,12 @@ def make_backup(system: System, repository: Repository, at: datetime, state: str
         stored_bytes=1_900_000 if good else None,
         files=1204 if good else None,
         version="7.0.59",
-        manifest={"figures": {"count": 14, "values": 512}, "modules": {"party": "7.0.7", "sale": "7.0.10"}, "postgresql": {"version": "15.14"}, "sha256": "ab" * 32},
+        manifest={
+            "figures": {"count": 14, "values": 512},
+            "modules": {"party": "7.0.7", "sale": "7.0.10"},
+            "postgresql": {"version": "15.14"},
+            "sha256": "ab" * 32,
+        },
         problem=None if good else message("The repository cannot be reached: {reason}", reason="connection refused"),
         **fields,
     )
@@ -120,7 +136,9 @@ def make_drill(backup: Backup, at: datetime, state: str = DrillState.PROVEN, rto
     outcome = (
         message("Restored and proven: back in {rto} s, {figures} figures equal", rto=rto, figures=14)
         if proven
-        else message("The restored books differ from those of the backup in {count} places: {first}", count=1, first="account 1100: 12,430.00 → 12,130.00")
+        else message(
+            "The restored books differ from those of the backup in {count} places: {first}", count=1, first="account 1100: 12,430.00 → 12,130.00"
+        )
     )
     run = make_run(backup.system, "backups.drill", RunState.SUCCEEDED if proven else RunState.FAILED, at, total=rto * 1.2, outcome=outcome)
     return Drill.objects.create(
@@ -138,8 +156,17 @@ def make_drill(backup: Backup, at: datetime, state: str = DrillState.PROVEN, rto
         neutral_proven=True if proven else None,
         escrow_key_used=True,
         isolation="namespace",
-        differences=[] if proven else [message("{figure}: {before} → {after}", figure="account 1100 Receivable", before="12,430.00", after="12,130.00")],
-        certificate={"figures": {"values": 512}, "amcheck": "done", "nothing_left": True, "files_hashed": 1209, "probes": {"login": 0.41, "search": 0.02}, "issued_at": at.isoformat()}
+        differences=[]
+        if proven
+        else [message("{figure}: {before} → {after}", figure="account 1100 Receivable", before="12,430.00", after="12,130.00")],
+        certificate={
+            "figures": {"values": 512},
+            "amcheck": "done",
+            "nothing_left": True,
+            "files_hashed": 1209,
+            "probes": {"login": 0.41, "search": 0.02},
+            "issued_at": at.isoformat(),
+        }
         if proven
         else {},
     )
@@ -147,7 +174,12 @@ def make_drill(backup: Backup, at: datetime, state: str = DrillState.PROVEN, rto
 
 def plan(system: System, operation: str = "backups.take", cron: str = "30 2 * * *") -> Schedule:
     return Schedule.objects.create(
-        organisation=system.organisation, system=system, operation=operation, cron=cron, time_zone="Asia/Taipei", next_at=timezone.now() + timedelta(hours=9)
+        organisation=system.organisation,
+        system=system,
+        operation=operation,
+        cron=cron,
+        time_zone="Asia/Taipei",
+        next_at=timezone.now() + timedelta(hours=9),
     )
 
 
@@ -155,9 +187,12 @@ def make_kept(organisation: Organisation, name: str, **fields: Any) -> System:
     """A system with a production environment that was looked at."""
     system = make_system(organisation, name, **fields)
     host, _made = Host.objects.get_or_create(organisation=organisation, name="erp-host-1")
-    environment = make_environment(system, host=host, seen={"users_active": 24, "database_bytes": 36_000_000, "blind": []}, seen_at=timezone.now() - timedelta(hours=2))
+    environment = make_environment(
+        system, host=host, seen={"users_active": 24, "database_bytes": 36_000_000, "blind": []}, seen_at=timezone.now() - timedelta(hours=2)
+    )
     Component.objects.bulk_create(
-        Component(environment=environment, kind="module", name=module, installed="7.0.7", active="7.0.7") for module in ("party", "product", "sale", "purchase", "stock", "production", "account")
+        Component(environment=environment, kind="module", name=module, installed="7.0.7", active="7.0.7")
+        for module in ("party", "product", "sale", "purchase", "stock", "production", "account")
     )
     return system
 
@@ -182,7 +217,9 @@ def seed(organisation: Organisation, person: Person, *, days: int = 30, live: bo
         gap = 3 if name == "act" else 0
         for day in range(days, gap, -1):
             broken = name == "watch" and day == 11
-            backup = make_backup(system, repository, now - timedelta(days=day - 0.6, minutes=chance.randint(0, 40)), BackupState.FAILED if broken else BackupState.GOOD)
+            backup = make_backup(
+                system, repository, now - timedelta(days=day - 0.6, minutes=chance.randint(0, 40)), BackupState.FAILED if broken else BackupState.GOOD
+            )
             if day % 9 == 2 and not broken:
                 make_drill(backup, backup.made_at + timedelta(hours=2), rto=48 + chance.random() * 20)
     last = Backup.objects.filter(system=told["act"], state=BackupState.GOOD).latest("made_at")
@@ -191,8 +228,16 @@ def seed(organisation: Organisation, person: Person, *, days: int = 30, live: bo
         make_run(told["well"], "backups.drill", RunState.RUNNING, now - timedelta(seconds=20), total=60, requested_by=person)
         make_run(told["new"], "backups.take", RunState.QUEUED, now, requested_by=person, known=False)
     for number in range(12):
-        kind, text = chance.choice([("backups.take", "Backed up {files} files, {size} MB"), ("estate.settings", "The settings of {system} were changed: {fields}")])
+        kind, text = chance.choice(
+            [("backups.take", "Backed up {files} files, {size} MB"), ("estate.settings", "The settings of {system} were changed: {fields}")]
+        )
         records.append(
-            organisation, kind, message(text, files=1200 + number, size=86.4, system="factory", fields="rpo_target"), actor=person.email, maintenance_type="preventive", system=told["well"], data={"run": {"bytes": 123, "steps": [1, 2]}}
+            organisation,
+            kind,
+            message(text, files=1200 + number, size=86.4, system="factory", fields="rpo_target"),
+            actor=person.email,
+            maintenance_type="preventive",
+            system=told["well"],
+            data={"run": {"bytes": 123, "steps": [1, 2]}},
         )
     return told

@@ -25,7 +25,13 @@ def grow_systems(organisation: Organisation, count: int, repository: object) -> 
         make_drill(make_backup(system, repository, timezone.now() - timedelta(hours=2)), timezone.now() - timedelta(hours=1))  # type: ignore[arg-type]
         make_run(system, "backups.drill", RunState.RUNNING)
         plan(system)
-        records.append(organisation, "estate.settings", message("The settings of {system} were changed: {fields}", system=system.name, fields="title"), actor="a", system=system)
+        records.append(
+            organisation,
+            "estate.settings",
+            message("The settings of {system} were changed: {fields}", system=system.name, fields="title"),
+            actor="a",
+            system=system,
+        )
 
 
 def grow_rest(organisation: Organisation, person: Person, system: System, count: int, repository: object) -> None:
@@ -64,7 +70,9 @@ PAGES = [
 def queries_of(client: Client, addresses: list[str]) -> dict[str, int]:
     counted = {}
     for address in addresses:
-        with CaptureQueriesContext(connection, ) as captured:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
             assert client.get(address).status_code == 200, address
         counted[address] = len(captured)
     return counted
@@ -140,7 +148,10 @@ def test_pages_of_a_long_list(organisation: Organisation, administrator: Person,
     assert counts == [30, 30, 5, 5, 30]
 
 
-@pytest.mark.parametrize("address", ["/systems/", "/runs/", "/backups/", "/backups/sets/", "/backups/drills/", "/records/", "/settings/schedules/", "/settings/repositories/", "/"])
+@pytest.mark.parametrize(
+    "address",
+    ["/systems/", "/runs/", "/backups/", "/backups/sets/", "/backups/drills/", "/records/", "/settings/schedules/", "/settings/repositories/", "/"],
+)
 def test_an_empty_page_says_what_to_do_next(administrator: Person, sign_in: SignIn, address: str) -> None:
     page = sign_in(administrator).get(address).content.decode()
     nothing = page[page.index('class="nothing"') :]
@@ -155,5 +166,3 @@ def test_nothing_of_another_organisation_is_listed(organisation: Organisation, o
     assert listed(client, "/runs/") == []
     for address in (f"/systems/{other_system.pk}/", f"/runs/{foreign.pk}/", f"/runs/{foreign.pk}/events/"):
         assert client.get(address).status_code == 404
-
-

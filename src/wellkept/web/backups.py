@@ -59,10 +59,20 @@ def backups(request: shell.Request) -> HttpResponseBase:
 def points(ids: list[int], start: Any) -> dict[int, list[Moment]]:
     """Dots (made) and ticks (proven) of the systems since ``start``; two queries."""
     found: dict[int, list[Moment]] = {}
-    for row in Backup.objects.filter(system__in=ids, made_at__gte=start).exclude(state__in=[BackupState.FORGOTTEN, BackupState.MAKING]).only("system", "made_at", "state"):
-        found.setdefault(row.system_id, []).append(Moment("backup", row.made_at, row.state == BackupState.GOOD, shell.link("backup", backup_id=row.pk)))
-    for drill in Drill.objects.filter(system__in=ids, started_at__gte=start, state__in=[DrillState.PROVEN, DrillState.FAILED]).only("system", "started_at", "state"):
-        found.setdefault(drill.system_id, []).append(Moment("drill", drill.started_at, drill.state == DrillState.PROVEN, shell.link("drill", drill_id=drill.pk)))
+    for row in (
+        Backup.objects.filter(system__in=ids, made_at__gte=start)
+        .exclude(state__in=[BackupState.FORGOTTEN, BackupState.MAKING])
+        .only("system", "made_at", "state")
+    ):
+        found.setdefault(row.system_id, []).append(
+            Moment("backup", row.made_at, row.state == BackupState.GOOD, shell.link("backup", backup_id=row.pk))
+        )
+    for drill in Drill.objects.filter(system__in=ids, started_at__gte=start, state__in=[DrillState.PROVEN, DrillState.FAILED]).only(
+        "system", "started_at", "state"
+    ):
+        found.setdefault(drill.system_id, []).append(
+            Moment("drill", drill.started_at, drill.state == DrillState.PROVEN, shell.link("drill", drill_id=drill.pk))
+        )
     return found
 
 
@@ -81,13 +91,21 @@ def targets(state: verdicts.State) -> dict[str, Any]:
 class SetTable(lists.Table):
     """The columns of the list of backups."""
 
-    made_at = tables.TemplateColumn('<a class="row-link" href="{% url \'backup\' record.pk %}">{{ record.made_at|ago }}</a>', verbose_name=gettext_lazy("Made"))
+    made_at = tables.TemplateColumn(
+        '<a class="row-link" href="{% url \'backup\' record.pk %}">{{ record.made_at|ago }}</a>', verbose_name=gettext_lazy("Made")
+    )
     system = tables.Column(accessor="system", verbose_name=gettext_lazy("System"), order_by="system__name")
     state = tables.TemplateColumn('{% mark "backup" record.state %}', verbose_name=gettext_lazy("State"))
     proof = tables.TemplateColumn("{{ record.proof|ago }}", verbose_name=gettext_lazy("Restored and checked"), attrs={"td": {"class": "nowrap"}})
-    bytes = tables.TemplateColumn("{{ record.bytes|size }}", verbose_name=gettext_lazy("Size"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}})
-    stored_bytes = tables.TemplateColumn("{{ record.stored_bytes|size }}", verbose_name=gettext_lazy("Added"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}})
-    seconds = tables.TemplateColumn("{{ record.seconds|duration }}", verbose_name=gettext_lazy("Took"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}})
+    bytes = tables.TemplateColumn(
+        "{{ record.bytes|size }}", verbose_name=gettext_lazy("Size"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}}
+    )
+    stored_bytes = tables.TemplateColumn(
+        "{{ record.stored_bytes|size }}", verbose_name=gettext_lazy("Added"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}}
+    )
+    seconds = tables.TemplateColumn(
+        "{{ record.seconds|duration }}", verbose_name=gettext_lazy("Took"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}}
+    )
     repository = tables.Column(verbose_name=gettext_lazy("Repository"), order_by="repository__name")
 
     class Meta(lists.Table.Meta):
@@ -146,7 +164,9 @@ def found_sets(request: shell.Request) -> Any:
 def sets(request: shell.Request) -> HttpResponseBase:
     """All backups, newest first."""
     filters = SetFilters(request.GET, found_sets(request), request=request)
-    return lists.listing(request, SetTable(filters.qs), filters, template="backups/sets.html", empty=no_backups(), context={"tab": "sets"}, export_name="backups")
+    return lists.listing(
+        request, SetTable(filters.qs), filters, template="backups/sets.html", empty=no_backups(), context={"tab": "sets"}, export_name="backups"
+    )
 
 
 def no_backups() -> lists.Empty:
@@ -180,14 +200,18 @@ def system_backups(request: shell.Request, system_id: int) -> HttpResponseBase:
         "days": DAYS,
     }
     table = SetTable(filters.qs, exclude=("system",))
-    return lists.listing(request, table, filters, template="backups/system.html", empty=no_backups(), context=context, export_name=f"{one.name}-backups")
+    return lists.listing(
+        request, table, filters, template="backups/system.html", empty=no_backups(), context=context, export_name=f"{one.name}-backups"
+    )
 
 
 @shell.page
 @require_safe
 def backup(request: shell.Request, backup_id: int) -> HttpResponseBase:
     """One set: what it holds, what proved it, and the way back."""
-    one = get_object_or_404(visible_to(request.user, Backup).select_related("system", "organisation", "repository", "run", "environment"), pk=backup_id)
+    one = get_object_or_404(
+        visible_to(request.user, Backup).select_related("system", "organisation", "repository", "run", "environment"), pk=backup_id
+    )
     shell.look_at(request, one.organisation)
     role = access.role_on(request.user, one.organisation, one.system)
     drills = visible_to(request.user, Drill).filter(backup=one).order_by("-started_at").defer("certificate")
@@ -197,11 +221,19 @@ def backup(request: shell.Request, backup_id: int) -> HttpResponseBase:
 class DrillTable(lists.Table):
     """The columns of the list of drills."""
 
-    started_at = tables.TemplateColumn('<a class="row-link" href="{% url \'drill\' record.pk %}">{{ record.started_at|ago }}</a>', verbose_name=gettext_lazy("Started"))
+    started_at = tables.TemplateColumn(
+        '<a class="row-link" href="{% url \'drill\' record.pk %}">{{ record.started_at|ago }}</a>', verbose_name=gettext_lazy("Started")
+    )
     system = tables.Column(verbose_name=gettext_lazy("System"), order_by="system__name")
     state = tables.TemplateColumn('{% mark "drill" record.state %}', verbose_name=gettext_lazy("State"))
-    rto_seconds = tables.TemplateColumn("{{ record.rto_seconds|duration }}", verbose_name=gettext_lazy("Time to be back"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}})
-    rpo_seconds = tables.TemplateColumn("{{ record.rpo_seconds|duration }}", verbose_name=gettext_lazy("Work lost"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}})
+    rto_seconds = tables.TemplateColumn(
+        "{{ record.rto_seconds|duration }}",
+        verbose_name=gettext_lazy("Time to be back"),
+        attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}},
+    )
+    rpo_seconds = tables.TemplateColumn(
+        "{{ record.rpo_seconds|duration }}", verbose_name=gettext_lazy("Work lost"), attrs={"td": {"class": "num end nowrap"}, "th": {"class": "end"}}
+    )
     figures = tables.TemplateColumn(
         "{% if record.figures is not None %}{{ record.figures|amount }}{% else %}–{% endif %}",
         verbose_name=gettext_lazy("Figures compared"),
@@ -248,7 +280,9 @@ def drills(request: shell.Request) -> HttpResponseBase:
         _("Choose a system"),
         shell.link("systems"),
     )
-    return lists.listing(request, DrillTable(filters.qs), filters, template="backups/drills.html", empty=empty, context={"tab": "drills"}, export_name="drills")
+    return lists.listing(
+        request, DrillTable(filters.qs), filters, template="backups/drills.html", empty=empty, context={"tab": "drills"}, export_name="drills"
+    )
 
 
 @shell.page
@@ -320,7 +354,9 @@ def start(request: shell.Request, one: System, operation: str, arguments: dict[s
 def submit(request: shell.Request, one: System, operation: str, arguments: dict[str, Any]) -> Run:
     """Start an operation on the system's production environment."""
     environment = Environment.objects.filter(system=one, kind=Kind.PRODUCTION).first()
-    return runtime.submit(operation, organisation=one.organisation, system=one, environment=environment, arguments=arguments, requested_by=request.user)
+    return runtime.submit(
+        operation, organisation=one.organisation, system=one, environment=environment, arguments=arguments, requested_by=request.user
+    )
 
 
 @shell.page
@@ -330,7 +366,7 @@ def restore(request: shell.Request, backup_id: int) -> HttpResponseBase:
     one = get_object_or_404(visible_to(request.user, Backup).select_related("system", "organisation", "repository", "environment"), pk=backup_id)
     shell.look_at(request, one.organisation)
     access.require(request.user, Role.OPERATOR, one)
-    folder = request.GET.get("folder", "").strip() or f"/var/tmp/{one.system.name}-restored"
+    folder = request.GET.get("folder", "").strip() or f"/srv/restored/{one.system.name}"
     database = request.GET.get("database", "").strip()
     words = ["wellkept", "backup", "restore", str(one.pk), "--to", folder, *(["--database", database] if database else [])]
     proven = Drill.objects.filter(system=one.system, state=DrillState.PROVEN).order_by("-started_at").first()

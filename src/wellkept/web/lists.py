@@ -67,7 +67,11 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]
     @property
     def active(self) -> bool:
         """Whether anything narrows the list."""
-        return any(value not in (None, "", []) for value in getattr(self.form, "cleaned_data", {}).values()) if self.is_bound and self.form.is_valid() else False
+        return (
+            any(value not in (None, "", []) for value in getattr(self.form, "cleaned_data", {}).values())
+            if self.is_bound and self.form.is_valid()
+            else False
+        )
 
 
 class Search(django_filters.CharFilter):  # type: ignore[misc]
@@ -89,7 +93,7 @@ class Search(django_filters.CharFilter):  # type: ignore[misc]
 
 
 def address(request: HttpRequest, **changes: str | None) -> str:
-    """This page's address with some parameters changed (None removes one); back to the first page."""
+    """The address of the same page with some parameters changed (None removes one); back to the first page."""
     query = request.GET.copy()
     query.pop("page", None)
     for name, value in changes.items():
@@ -107,7 +111,9 @@ def chips(request: HttpRequest, form: Any) -> list[Chip]:
         if not hasattr(field, "choices"):
             continue
         value = request.GET.get(name, "")
-        choices = [Choice(str(label), address(request, **{name: str(key)}), str(key) == value) for key, label in field.choices if key not in (None, "")]
+        choices = [
+            Choice(str(label), address(request, **{name: str(key)}), str(key) == value) for key, label in field.choices if key not in (None, "")
+        ]
         now = next((choice.label for choice in choices if choice.chosen), "")
         if choices:
             made.append(Chip(str(field.label), now, [Choice(str(_("All")), address(request, **{name: None}), not now), *choices]))

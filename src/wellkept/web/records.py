@@ -65,14 +65,18 @@ class RecordFilters(lists.Filters):
     q = django_filters.CharFilter(method="search", label=gettext_lazy("Search"))
     type = django_filters.ChoiceFilter(field_name="maintenance_type", choices=MaintenanceType.choices, label=gettext_lazy("Type"))
     system = django_filters.ModelChoiceFilter(queryset=runs.systems_of, label=gettext_lazy("System"))
-    year = django_filters.ChoiceFilter(field_name="at__year", choices=lambda: [(str(year), str(year)) for year in range(timezone.localdate().year, 2025, -1)], label=gettext_lazy("Year"))
+    year = django_filters.ChoiceFilter(
+        field_name="at__year",
+        choices=lambda: [(str(year), str(year)) for year in range(timezone.localdate().year, 2025, -1)],
+        label=gettext_lazy("Year"),
+    )
 
     def search(self, rows: Any, _name: str, value: str) -> Any:
         return matching(rows, value)
 
 
 def matching(rows: Any, text: str) -> Any:
-    """The records that fit every word: a year, a part of the kind, the system, the actor or the sentence, or of an operation's title as pages show it."""
+    """The records that fit every word: a year, or a part of the kind, the system, the actor, the sentence or an operation's title."""
     rows = rows.annotate(told=Cast("summary", TextField()))
     for word in text.split():
         if YEAR.fullmatch(word):
@@ -92,10 +96,23 @@ def records(request: shell.Request) -> HttpResponseBase:
     """The history as a list."""
     rows = visible_to(request.user, Record).filter(organisation=request.organisation)
     filters = RecordFilters(request.GET, rows, request=request)
-    empty = lists.Empty("history", _("Nothing is written yet"), _("Every run and every decision is written here, and nothing can be changed afterwards."), _("Systems"), shell.link("systems"))
+    empty = lists.Empty(
+        "history",
+        _("Nothing is written yet"),
+        _("Every run and every decision is written here, and nothing can be changed afterwards."),
+        _("Systems"),
+        shell.link("systems"),
+    )
     whole = access.role_on(request.user, request.organisation) is not None
-    context = {"verification": cache.get(_key(request.organisation)), "checkpoint": last_checkpoint(request), "may_export": whole, "may_verify": whole}
-    return lists.listing(request, RecordTable(filters.qs.defer("data")), filters, template="records/records.html", empty=empty, context=context, export_name="records")
+    context = {
+        "verification": cache.get(_key(request.organisation)),
+        "checkpoint": last_checkpoint(request),
+        "may_export": whole,
+        "may_verify": whole,
+    }
+    return lists.listing(
+        request, RecordTable(filters.qs.defer("data")), filters, template="records/records.html", empty=empty, context=context, export_name="records"
+    )
 
 
 def last_checkpoint(request: shell.Request) -> Checkpoint | None:
@@ -117,7 +134,7 @@ def record(request: shell.Request, record_id: int) -> HttpResponseBase:
             "one": one,
             "neighbours": {record.number - one.number: record for record in near.only("number")},
             "run": visible_to(request.user, Run).filter(pk=one.run_id or uuid.UUID(int=0)).first(),
-            "system": visible_to(request.user, System).filter(pk=one.system_id).first(),
+            "system": visible_to(request.user, System).filter(pk=one.system_id or 0).first(),
             "facts": flat(one.data),
         },
     )

@@ -50,7 +50,10 @@ class RunTable(lists.Table):
     outcome = tables.TemplateColumn("{{ record.outcome|say }}", verbose_name=gettext_lazy("Outcome"), orderable=False)
     requested_at = tables.TemplateColumn("{{ record.requested_at|ago }}", verbose_name=gettext_lazy("Started"), attrs={"td": {"class": "nowrap"}})
     took = tables.TemplateColumn(
-        "{{ record.took|duration }}", verbose_name=gettext_lazy("Took"), orderable=False, attrs={"td": {"class": "num nowrap end"}, "th": {"class": "end"}}
+        "{{ record.took|duration }}",
+        verbose_name=gettext_lazy("Took"),
+        orderable=False,
+        attrs={"td": {"class": "num nowrap end"}, "th": {"class": "end"}},
     )
     person = tables.Column(accessor="requested_by", verbose_name=gettext_lazy("By"), default="–", order_by="requested_by__email")
 
@@ -70,6 +73,12 @@ class RunTable(lists.Table):
         return round(record.took.total_seconds(), 1) if record.took else ""  # type: ignore[attr-defined]
 
 
+def systems_of(request: HttpRequest) -> Any:
+    """The systems that a filter offers."""
+    organisation = getattr(request, "organisation", None)
+    return visible_to(request.user, System).filter(organisation=organisation).order_by("name")
+
+
 class RunFilters(lists.Filters):
     """What the list of runs can be narrowed by."""
 
@@ -77,13 +86,7 @@ class RunFilters(lists.Filters):
     state = django_filters.ChoiceFilter(choices=RunState.choices, label=gettext_lazy("State"))
     operation = django_filters.ChoiceFilter(choices=titles.operations, label=gettext_lazy("Operation"))
     type = django_filters.ChoiceFilter(field_name="maintenance_type", choices=MaintenanceType.choices, label=gettext_lazy("Type"))
-    system = django_filters.ModelChoiceFilter(queryset=lambda request: systems_of(request), label=gettext_lazy("System"))
-
-
-def systems_of(request: HttpRequest) -> Any:
-    """The systems that a filter offers."""
-    organisation = getattr(request, "organisation", None)
-    return visible_to(request.user, System).filter(organisation=organisation).order_by("name")
+    system = django_filters.ModelChoiceFilter(queryset=systems_of, label=gettext_lazy("System"))
 
 
 @shell.page

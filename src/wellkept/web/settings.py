@@ -13,15 +13,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from wellkept.backups import forget, repositories as keeping
+from wellkept.backups import forget
+from wellkept.backups import repositories as keeping
 from wellkept.backups.models import BackupState, Repository
-from wellkept.estate import access, people as members
+from wellkept.estate import access
+from wellkept.estate import people as members
 from wellkept.estate import tokens as keys
 from wellkept.estate.access import visible_to
 from wellkept.estate.errors import EstateError
 from wellkept.estate.models import ApiToken, Membership, Organisation, Role, System
 from wellkept.lib.text import message
-from wellkept.operations import records, registry, schedule as schedules_of
+from wellkept.operations import records, registry
+from wellkept.operations import schedule as schedules_of
 from wellkept.operations.models import Schedule
 from wellkept.operations.schedule_words import describe
 from wellkept.planning import retention
@@ -78,9 +81,13 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(
         label=gettext_lazy("Role"),
         choices=Role.choices,
-        help_text=gettext_lazy("Viewers read. Operators also back up and run drills. Approvers also agree to risky work. Administrators also manage people and settings."),
+        help_text=gettext_lazy(
+            "Viewers read. Operators also back up and run drills. Approvers also agree to risky work. Administrators also manage people and settings."
+        ),
     )
-    system = forms.ModelChoiceField(label=gettext_lazy("Only for this system"), queryset=System.objects.none(), required=False, empty_label=gettext_lazy("All systems"))
+    system = forms.ModelChoiceField(
+        label=gettext_lazy("Only for this system"), queryset=System.objects.none(), required=False, empty_label=gettext_lazy("All systems")
+    )
 
 
 @shell.page
@@ -93,12 +100,18 @@ def invite(request: shell.Request) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         wish = form.cleaned_data
         try:
-            person, password = members.invite(request.organisation, wish["email"], wish["role"], who=request.user, name=wish["name"], system=wish["system"])
+            person, password = members.invite(
+                request.organisation, wish["email"], wish["role"], who=request.user, name=wish["name"], system=wish["system"]
+            )
         except EstateError as refusal:
             form.add_error(None, str(refusal))
         else:
             return once(request, "settings/invited.html", {"person": person, "password": password, "tab": "people"})
-    return render(request, "settings/form.html", {"form": form, "tab": "people", "title": _("Invite somebody"), "button": _("Invite"), "back": "settings_people"})
+    return render(
+        request,
+        "settings/form.html",
+        {"form": form, "tab": "people", "title": _("Invite somebody"), "button": _("Invite"), "back": "settings_people"},
+    )
 
 
 @shell.page
@@ -109,7 +122,11 @@ def member(request: shell.Request, membership_id: int) -> HttpResponseBase:
     one = get_object_or_404(Membership.objects.select_related("person", "system"), pk=membership_id, organisation=request.organisation)
     try:
         if "password" in request.POST:
-            return once(request, "settings/invited.html", {"person": one.person, "password": members.reset_password(one.person, who=request.user), "tab": "people"})
+            return once(
+                request,
+                "settings/invited.html",
+                {"person": one.person, "password": members.reset_password(one.person, who=request.user), "tab": "people"},
+            )
         role = None if "remove" in request.POST else request.POST.get("role", "")
         members.set_role(request.organisation, one.person, role, who=request.user, system=one.system)
         messages.success(request, _("Saved."))
@@ -129,7 +146,12 @@ def once(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpRe
 @require_safe
 def schedules(request: shell.Request) -> HttpResponseBase:
     """What is done again and again."""
-    rows = visible_to(request.user, Schedule).filter(organisation=request.organisation).select_related("system", "last_run").order_by("system__name", "operation", "pk")
+    rows = (
+        visible_to(request.user, Schedule)
+        .filter(organisation=request.organisation)
+        .select_related("system", "last_run")
+        .order_by("system__name", "operation", "pk")
+    )
     lines = [{"one": one, "title": titles.operation(one.operation), "when": describe(one.cron, one.time_zone)} for one in rows]
     return render(request, "settings/schedules.html", {"lines": lines, "tab": "schedules"})
 
@@ -137,7 +159,9 @@ def schedules(request: shell.Request) -> HttpResponseBase:
 class ScheduleForm(forms.Form):
     """When something is done again and again: every day, week or month at a time, or any cron expression."""
 
-    operation = forms.ChoiceField(label=gettext_lazy("What"), choices=lambda: [(name, titles.operation(name)) for name in PLANNABLE if name in registry.registered()])
+    operation = forms.ChoiceField(
+        label=gettext_lazy("What"), choices=lambda: [(name, titles.operation(name)) for name in PLANNABLE if name in registry.registered()]
+    )
     system = forms.ModelChoiceField(label=gettext_lazy("System"), queryset=System.objects.none())
     rhythm = forms.ChoiceField(
         label=gettext_lazy("How often"),
@@ -149,7 +173,12 @@ class ScheduleForm(forms.Form):
         ],
     )
     time = forms.TimeField(label=gettext_lazy("At"), initial="02:30", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"), required=False)
-    cron = forms.CharField(label=gettext_lazy("Cron expression"), required=False, max_length=100, help_text=gettext_lazy("Minute, hour, day, month, weekday; only with the last choice above."))
+    cron = forms.CharField(
+        label=gettext_lazy("Cron expression"),
+        required=False,
+        max_length=100,
+        help_text=gettext_lazy("Minute, hour, day, month, weekday; only with the last choice above."),
+    )
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=account.zones)
 
     def expression(self) -> str:
@@ -172,13 +201,19 @@ def schedule_add(request: shell.Request) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         wish = form.cleaned_data
         try:
-            schedules_of.add(request.organisation, wish["operation"], form.expression(), who=request.user, time_zone=wish["time_zone"], system=wish["system"])
+            schedules_of.add(
+                request.organisation, wish["operation"], form.expression(), who=request.user, time_zone=wish["time_zone"], system=wish["system"]
+            )
         except EstateError as refusal:
             form.add_error("cron", str(refusal))
         else:
             messages.success(request, _("Planned."))
             return redirect("settings_schedules")
-    return render(request, "settings/form.html", {"form": form, "tab": "schedules", "title": _("Plan something"), "button": _("Plan it"), "back": "settings_schedules"})
+    return render(
+        request,
+        "settings/form.html",
+        {"form": form, "tab": "schedules", "title": _("Plan something"), "button": _("Plan it"), "back": "settings_schedules"},
+    )
 
 
 class CronForm(forms.Form):
@@ -249,10 +284,14 @@ class RepositoryForm(forms.Form):
     location = forms.CharField(
         label=gettext_lazy("Place"),
         max_length=500,
-        help_text=gettext_lazy("A folder on the machine (/srv/backups), or sftp:user@host:/path, s3:https://host/bucket, rest:https://host/path. No passwords here."),
+        help_text=gettext_lazy(
+            "A folder on the machine (/srv/backups), or sftp:user@host:/path, s3:https://host/bucket, rest:https://host/path. No passwords here."
+        ),
     )
     user = forms.CharField(label=gettext_lazy("User or access key"), required=False, max_length=200, help_text=gettext_lazy("Only for S3 and REST."))
-    password = forms.CharField(label=gettext_lazy("Password or secret key"), required=False, max_length=200, widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
+    password = forms.CharField(
+        label=gettext_lazy("Password or secret key"), required=False, max_length=200, widget=forms.PasswordInput(attrs={"autocomplete": "off"})
+    )
     recipients = forms.CharField(
         label=gettext_lazy("Further age public keys"),
         required=False,
@@ -289,7 +328,11 @@ def repository_add(request: shell.Request) -> HttpResponseBase:
         else:
             messages.success(request, _("The repository was made. Keep its recovery key in a safe place now."))
             return redirect("settings_repository", repository_id=made.pk)
-    return render(request, "settings/form.html", {"form": form, "tab": "repositories", "title": _("New repository"), "button": _("Make it"), "back": "settings_repositories"})
+    return render(
+        request,
+        "settings/form.html",
+        {"form": form, "tab": "repositories", "title": _("New repository"), "button": _("Make it"), "back": "settings_repositories"},
+    )
 
 
 class RetentionForm(forms.Form):
@@ -322,7 +365,11 @@ def repository(request: shell.Request, repository_id: int) -> HttpResponseBase:
         except EstateError as refusal:
             messages.error(request, str(refusal))
     plan = forget.preview(one)
-    return render(request, "settings/repository.html", {"one": one, "form": form, "plan": plan, "goes": [line for line in plan.lines if not line.keep], "tab": "repositories"})
+    return render(
+        request,
+        "settings/repository.html",
+        {"one": one, "form": form, "plan": plan, "goes": [line for line in plan.lines if not line.keep], "tab": "repositories"},
+    )
 
 
 def handed_over(one: Repository, key: str) -> HttpResponse:

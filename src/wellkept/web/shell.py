@@ -27,7 +27,7 @@ MENU = (
 class Request(HttpRequest):
     """A request of somebody who has signed in and belongs to an organisation (only for type checks)."""
 
-    user: Person  # type: ignore[assignment]
+    user: Person
     organisation: Organisation
     htmx: Any
 
@@ -37,7 +37,11 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
     known = getattr(request, "_memberships", None)
     if known is None:
         person = request.user
-        known = list(Membership.objects.filter(person=person).select_related("organisation")) if isinstance(person, Person) or person.is_authenticated else []
+        known = (
+            list(Membership.objects.filter(person=person).select_related("organisation"))
+            if isinstance(person, Person) or person.is_authenticated
+            else []
+        )
         request._memberships = known  # type: ignore[attr-defined]  # noqa: SLF001
     return cast("list[Membership]", known)
 
@@ -68,7 +72,7 @@ def may(request: HttpRequest, role: Role, system_id: int | None = None) -> bool:
 
 def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """A page for everybody who has signed in, member of an organisation or not."""
-    return cast("Callable[..., HttpResponseBase]", login_required(view))
+    return login_required(view)
 
 
 def page(view: Callable[Concatenate[Request, P], HttpResponseBase]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:

@@ -12,8 +12,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_http_methods, require_safe
 
 from wellkept.backups import verdicts
@@ -55,12 +54,15 @@ class SystemTable(lists.Table):
     """The columns of the list of systems."""
 
     title = tables.TemplateColumn(
-        '<a class="row-link" href="{% url \'system\' record.pk %}">{{ record.title }}</a>{% if record.title != record.name %} <span class="sub">{{ record.name }}</span>{% endif %}',
+        '<a class="row-link" href="{% url \'system\' record.pk %}">{{ record.title }}</a>'
+        '{% if record.title != record.name %} <span class="sub">{{ record.name }}</span>{% endif %}',
         verbose_name=gettext_lazy("System"),
     )
     rank = tables.TemplateColumn('{% mark "verdict" record.verdict.level %}', verbose_name=gettext_lazy("Verdict"))
     reason = tables.TemplateColumn("{{ record.verdict.reason|say }}", verbose_name=gettext_lazy("Reason"), orderable=False, accessor="name")
-    version = tables.TemplateColumn("{{ record.kind|title }} {{ record.version }}", verbose_name=gettext_lazy("Version"), attrs={"td": {"class": "nowrap"}})
+    version = tables.TemplateColumn(
+        "{{ record.kind|title }} {{ record.version }}", verbose_name=gettext_lazy("Version"), attrs={"td": {"class": "nowrap"}}
+    )
     backup = tables.TemplateColumn("{{ record.backup|ago }}", verbose_name=gettext_lazy("Last backup"), attrs={"td": {"class": "nowrap"}})
     proof = tables.TemplateColumn(
         "{% if record.proof_id %}<a href=\"{% url 'drill' record.proof_id %}\">{{ record.proof|ago }}</a>{% else %}–{% endif %}",
@@ -198,7 +200,10 @@ def story(request: shell.Request, one: System, before: datetime | None) -> list[
     notes = visible_to(request.user, Record).filter(system=one, run_id=None)
     if before:
         runs, notes = runs.filter(requested_at__lt=before), notes.filter(at__lt=before)
-    told = [{"at": run.requested_at, "run": run, "title": titles.operation(run.operation)} for run in runs.select_related("requested_by").order_by("-requested_at")[: STORY + 1]]
+    told = [
+        {"at": run.requested_at, "run": run, "title": titles.operation(run.operation)}
+        for run in runs.select_related("requested_by").order_by("-requested_at")[: STORY + 1]
+    ]
     told += [{"at": note.at, "record": note} for note in notes.order_by("-at")[: STORY + 1]]
     return sorted(told, key=lambda item: item["at"], reverse=True)[: STORY + 1]  # type: ignore[arg-type,return-value]
 
@@ -210,8 +215,14 @@ def lanes(request: shell.Request, one: System, days: int) -> Strip:
     backups = visible_to(request.user, Backup).filter(system=one, made_at__gte=start).exclude(state=BackupState.FORGOTTEN)
     drills = visible_to(request.user, Drill).filter(system=one, started_at__gte=start)
     runs = visible_to(request.user, Run).filter(system=one, requested_at__gte=start).exclude(operation__in=["backups.take", "backups.drill"])
-    moments = [Moment("backup", row.made_at, row.state == BackupState.GOOD, shell.link("backup", backup_id=row.pk)) for row in backups.only("made_at", "state")[:500]]
-    moments += [Moment("drill", row.started_at, row.state == DrillState.PROVEN, shell.link("drill", drill_id=row.pk)) for row in drills.only("started_at", "state")[:500]]
+    moments = [
+        Moment("backup", row.made_at, row.state == BackupState.GOOD, shell.link("backup", backup_id=row.pk))
+        for row in backups.only("made_at", "state")[:500]
+    ]
+    moments += [
+        Moment("drill", row.started_at, row.state == DrillState.PROVEN, shell.link("drill", drill_id=row.pk))
+        for row in drills.only("started_at", "state")[:500]
+    ]
     moments += [
         Moment("run", row.requested_at, row.state in {"succeeded", "running", "queued"}, shell.link("run", run_id=row.pk))
         for row in runs.only("requested_at", "state")[:500]
@@ -276,7 +287,9 @@ class Hours(forms.DecimalField):
 class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
     """What people decide about a system."""
 
-    rpo_target = Hours(label=gettext_lazy("Work that may be lost at most (hours)"), help_text=gettext_lazy("The newest good backup must never be older than this."))
+    rpo_target = Hours(
+        label=gettext_lazy("Work that may be lost at most (hours)"), help_text=gettext_lazy("The newest good backup must never be older than this.")
+    )
     rto_target = Hours(label=gettext_lazy("Longest time to be back (hours)"), help_text=gettext_lazy("Each drill measures how long a restore takes."))
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Today: does anything need me?"""
+"""The page Today, for the question whether anything needs a person."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -54,7 +54,9 @@ def duration(seconds: float) -> str:
     if whole < MINUTE:
         return _("{n} s").format(n=whole)
     if whole < HOUR:
-        return _("{m} min").format(m=whole // MINUTE) if whole % MINUTE == 0 else _("{m} min {s} s").format(m=whole // MINUTE, s=f"{whole % MINUTE:02}")
+        return (
+            _("{m} min").format(m=whole // MINUTE) if whole % MINUTE == 0 else _("{m} min {s} s").format(m=whole // MINUTE, s=f"{whole % MINUTE:02}")
+        )
     if whole < DAY:
         minutes = whole % HOUR // MINUTE
         return _("{h} h").format(h=whole // HOUR) if minutes == 0 else _("{h} h {m} min").format(h=whole // HOUR, m=f"{minutes:02}")
@@ -92,4 +94,8 @@ def driver_value(name: str, value: object) -> str:
     """The amount of a driver: bytes as a size, numbers with separators."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return size(value) if name.endswith("bytes") else formats.number_format(value, None if isinstance(value, int) else 1, use_l10n=True, force_grouping=True)
+    return (
+        size(value)
+        if name.endswith("bytes")
+        else formats.number_format(value, None if isinstance(value, int) else 1, use_l10n=True, force_grouping=True)
+    )

@@ -83,7 +83,11 @@ def duration(value: float | timedelta | None) -> str:
 @register.filter
 def amount(value: object) -> str:
     """A number with the reader's separators; anything else as it is."""
-    return formats.number_format(value, use_l10n=True, force_grouping=True) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+    return (
+        formats.number_format(value, use_l10n=True, force_grouping=True)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        else str(value)
+    )
 
 
 @register.filter
@@ -120,7 +124,7 @@ def control(field: BoundField) -> SafeString:
         name = ""
     else:
         name = "form-select" if isinstance(widget, forms.Select) else "form-control"
-    attributes = {"class": f"{name} is-invalid" if field.errors and name else name}
+    attributes: dict[str, str | bool] = {"class": f"{name} is-invalid" if field.errors and name else name}
     described = [f"{field.auto_id}_helptext"] if field.help_text else []
     described += [f"{field.auto_id}_error"] if field.errors else []
     if described:
