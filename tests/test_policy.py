@@ -44,7 +44,7 @@ class Route:
 
     @property
     def has_object(self) -> bool:
-        return "<" in self.path
+        return "<" in self.path.replace("<str:form>", "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ class World:
         known: dict[str, dict[str, Any]] = {
             "backup_take": {"repository": repository},
             "drill_start": {"backup": self.kwargs["backup_id"]},
-            "backup_take_several": {"chosen": [system], "systems": [system], "system": [system], "repository": repository},
+            "backup_take_several": {"ids": [system]},
             "settings_member": {"role": policy.VIEWER},
             "settings_schedule": {"pause": "1"},
             "organisation_choose": {"organisation": self.organisation.pk},
@@ -192,9 +192,11 @@ def may(caller: Caller, route: Route, least: str) -> bool:
         return True
     if caller.stranger:
         return False
-    own = not route.has_object and not names_an_object(route)
-    if own and caller.role is None:
-        return not whole_only(route) or caller.name != "member of another system"
+    elsewhere = caller.name == "member of another system"
+    if route.name == "api:create_token" and elsewhere:
+        return True
+    if not route.has_object and not names_an_object(route) and caller.role is None:
+        return not (elsewhere and whole_only(route, least))
     return caller.role is not None and RANKS.index(caller.role) >= RANKS.index(least)
 
 
@@ -203,10 +205,9 @@ def names_an_object(route: Route) -> bool:
     return route.name in {"api:start_run", "api:add_schedule", "api:create_token", "backup_take_several"}
 
 
-def whole_only(route: Route) -> bool:
-    """Pages about the whole organisation that a member of one system does not see, or only with a role in all of it."""
-    least = policy.POLICY[route.name]
-    return policy.ADMINISTRATOR in least.values() or route.name in {"records_verify", "records_export"}
+def whole_only(route: Route, least: str) -> bool:
+    """What is about the whole organisation, so that a member of one system may not."""
+    return least == policy.ADMINISTRATOR or route.name in {"records_verify", "records_export"}
 
 
 def call(caller: Caller, method: str, address: str, payload: dict[str, Any], *, is_api: bool) -> HttpResponseBase:
@@ -255,7 +256,7 @@ def test_every_caller_gets_exactly_what_the_policy_says(world: World, callers: l
             for caller in callers:
                 checked["allowed" if may(caller, route, least) else "refused"] += 1
                 wrong += check(world, caller, route, method, before)
-        for method in set(METHODS) - shared[route.path]:
+        for method in set(METHODS) - shared[route.path] if route.name not in policy.SIGN_IN else ():
             checked["no such method"] += 1
             wrong += check_absent(world, callers, route, method)
     with capsys.disabled():
@@ -276,7 +277,7 @@ def check(world: World, caller: Caller, route: Route, method: str, before: dict[
     found = []
     if response.status_code >= 500:
         found.append(f"{place}: broke with {response.status_code}")
-    elif refused(response) is expected:
+    elif refused(response) is expected and (expected or route.name not in policy.SILENT):
         found.append(f"{place}: {'refused' if expected else 'allowed'} with {response.status_code}, the policy says {least}")
     if not expected and before != after:
         found.append(f"{place}: refused, but changed {sorted(name for name in before if before[name] != after[name])}")

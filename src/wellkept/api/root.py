@@ -1,17 +1,27 @@
 """The API: its routers, and its page at /api/docs (Swagger, served from this machine) for people who signed in."""
 
+from collections.abc import Callable
+
 from django.contrib.auth.decorators import login_required
+from django.http import HttpResponseBase
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 
 from wellkept import __version__
 from wellkept.api import auth, backups, failures, people, records, runs, schedules, systems
+
+
+def for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """The documentation is for whoever has signed in, to read."""
+    return require_safe(login_required(view))
+
 
 api = NinjaAPI(
     title="Wellkept",
     version=__version__,
     description="Keeps ERP systems well. Send a token: `Authorization: Bearer wk_…`.",
     auth=auth.AUTH,
-    docs_decorator=login_required,
+    docs_decorator=for_people,
     urls_namespace="api",
 )
 failures.register(api)

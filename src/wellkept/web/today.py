@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 
 from wellkept.backups import verdicts
 from wellkept.estate.access import visible_to
@@ -31,6 +32,7 @@ class Line:
 
 
 @shell.page
+@require_safe
 def today(request: shell.Request) -> HttpResponseBase:
     """The page that answers in thirty seconds whether anything needs a person."""
     ids = list(visible_to(request.user, System).filter(organisation=request.organisation).values_list("pk", flat=True))
