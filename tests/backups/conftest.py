@@ -4,6 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def rows(frozen: Frozen, company: Site, organisation: Organisation, tmp_path: Pa
         environment=environment,
         repository=repository,
         run_id=uuid.UUID(new_run(organisation)),
-        **frozen.backup,
+        **deepcopy(frozen.backup),
     )
     return Rows(environment, repository, backup, frozen.recovery)
 

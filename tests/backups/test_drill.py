@@ -59,7 +59,7 @@ def test_a_set_is_restored_started_and_proven(rows: Rows, company: Site, run_id:
     if netns.kind() != netns.NONE:
         assert facts["start"] == {"isolation": netns.kind(), "interfaces": ["lo"], "routes": [], "outside": "Network is unreachable"}
         processes = connect.ability(rows.environment, "control").processes(copy.kept_site(here))
-        assert [netns.inside(copy.sealed(here), process.pid) for process in processes] == [True]
+        assert {netns.inside(copy.sealed(here), process.pid) for process in processes} == {True}
     assert set(facts["sign-in"]["probes"]) == {"login", "search", "open", "save"}
     facts["after"] = drill.compare_after(run_id, drill_id, facts["open"]["clock"])
     facts["prove"] = drill.prove_harmless(run_id, drill_id)
@@ -69,10 +69,10 @@ def test_a_set_is_restored_started_and_proven(rows: Rows, company: Site, run_id:
     facts["destroy"] = drill.destroy(run_id)
     assert not scratch.path(run_id).exists()
     assert not command.group_alive(group)
-    drill.clean_up(run_id)
 
     result = certificate.issue(run_id, drill_id, facts)
     assert certificate.issue(run_id, drill_id, facts)["drill_id"] == drill_id
+    drill.clean_up(run_id)
     (found,) = queries.drills(Drill.objects.all())
     assert (found.state, found.figures_equal, found.neutral_proven, found.escrow_key_used, found.differences) == (
         DrillState.PROVEN,
@@ -224,6 +224,11 @@ def test_a_cancelled_drill_is_neither_proven_nor_failed(rows: Rows, run_id: str)
     drill.clean_up(run_id)
     drill.clean_up(run_id)
     assert Drill.objects.get(pk=drill_id).state == DrillState.CANCELLED
+    Drill.objects.update(figures_equal=True, neutral_proven=True, escrow_key_used=True, rto_seconds=1.0)
+    nothing = {"start": {}, "neutralise": {"proofs": []}, "prove": {"proofs": []}, "after": {"ignored": []}, "restore": {"hashes": 0}}
+    rest = {"tables": {"amcheck": ""}, "sign-in": {"probes": {}}, "destroy": {"left": False}}
+    assert "was given up" in failed(lambda: certificate.issue(run_id, drill_id, {**nothing, **rest}))
+    assert not Record.objects.filter(kind="drill.certificate").exists()
 
 
 def test_another_machine_that_takes_over_says_that_the_copy_is_gone(rows: Rows) -> None:

@@ -46,6 +46,8 @@ def issue(run_id: str, drill_id: int, facts: dict[str, Any]) -> dict[str, Any]:
                 run_id=uuid.UUID(run_id),
                 data=certificate,
             )
+        elif not Drill.objects.filter(pk=drill_id, run_id=uuid.UUID(run_id), state=DrillState.PROVEN).exists():
+            raise Failed(message(gettext_noop("The drill was given up by somebody else while it ran")))
     return {"drill_id": drill_id, "rto_seconds": drill.rto_seconds, "rpo_seconds": drill.rpo_seconds, "figures": drill.figures}
 
 
