@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 
 from wellkept import home as _home
 from wellkept.lib import crypt as _crypt
@@ -102,6 +101,8 @@ ACCOUNT_ADAPTER = "wellkept.web.account.Adapter"
 LOGIN_REDIRECT_URL = "today"
 LOGIN_URL = "account_login"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Wellkept"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600
