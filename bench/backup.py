@@ -48,15 +48,15 @@ def _turn(home: Home, environment: Any, name: str, *, bare_first: bool) -> tuple
     try:
         for _round in range(2):
             parts = [("bare", lambda: _bare(environment, theirs, place)), ("wellkept", lambda: _wellkept(environment, ours.pk))]
-            seconds = {what: work() for what, work in (parts if bare_first else parts[::-1])}
-            rounds.append({**seconds, "ratio": round(seconds["wellkept"] / seconds["bare"], 4)})
+            done = {what: work() for what, work in (parts if bare_first else parts[::-1])}
+            rounds.append({**done, "ratio": round(sum(done["wellkept"].values()) / sum(done["bare"].values()), 4)})
     finally:
         shutil.rmtree(place)
     return rounds[0], rounds[1]
 
 
-def _wellkept(environment: Any, repository_id: int) -> float:
-    """Seconds from the wish to the end of the run, its waiting for the worker included."""
+def _wellkept(environment: Any, repository_id: int) -> dict[str, float]:
+    """Seconds of each step, and of what is between the wish and the end of the run beside them: waiting for the worker, bookkeeping."""
     from wellkept.operations import runtime
 
     run = runtime.submit(
@@ -65,17 +65,18 @@ def _wellkept(environment: Any, repository_id: int) -> float:
     run = runtime.wait(run.pk, timeout=1800)
     if run.ended_at is None or run.state != "succeeded":
         raise RuntimeError(f"the backup ended as {run.state}: {run.outcome} {run.error}")
-    return (run.ended_at - run.requested_at).total_seconds()
+    steps = {step.name: round(step.seconds or 0.0, 3) for step in run.steps.order_by("number")}
+    return {**steps, "between": round((run.ended_at - run.requested_at).total_seconds() - sum(steps.values()), 3)}
 
 
-def _bare(environment: Any, repository: restic.Repository, place: Path) -> float:
+def _bare(environment: Any, repository: restic.Repository, place: Path) -> dict[str, float]:
     from wellkept.estate import connect
 
     site = connect.site(environment)
     staging = place / "staging"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
+    dumped = postgres.dump(site.server, site.database, staging / "dump", jobs=DUMP_JOBS)
     began = time.perf_counter()
-    postgres.dump(site.server, site.database, staging / "dump", jobs=DUMP_JOBS)
     restic.backup(repository, ["dump", site.files, site.config], cwd=staging, tags=["bare"])
-    return time.perf_counter() - began
+    return {"pg_dump": round(dumped.seconds, 3), "restic": round(time.perf_counter() - began, 3)}

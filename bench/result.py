@@ -58,11 +58,11 @@ def write(results: Sequence[Result]) -> None:
 
 
 def _table(known: dict[str, Any]) -> str:
-    lines = ["| measured | value | goal | holds | runs |", "|---|---|---|---|---|"]
+    lines = ["| measured | value | goal | holds |", "|---|---|---|---|"]
     for name, result in known.items():
         unit = f" {result['unit']}" if result["unit"] else ""
         holds = "yes" if result["holds"] else "**no**"
-        lines.append(f"| {result['title']} (`{name}`) | {result['value']:g}{unit} | ≤ {result['goal']:g}{unit} | {holds} | {len(result['runs'])} |")
+        lines.append(f"| {result['title']} (`{name}`) | {result['value']:g}{unit} | ≤ {result['goal']:g}{unit} | {holds} |")
     load = os.getloadavg()[0]
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}, {platform.system()}, load {load:.1f} at the end"
     return "\n".join([*lines, "", f"Written on {datetime.now(UTC):%Y-%m-%d} on a machine with {machine}."])
