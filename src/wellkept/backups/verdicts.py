@@ -28,6 +28,26 @@ USUAL_RPO = timedelta(hours=26)
 DRILL_EVERY = timedelta(days=35)
 """How old the newest proof may be: one a month, with some days to spare."""
 
+PROVEN = message(gettext_noop("Restored and checked"))
+STOPPED = message(gettext_noop("A run stopped and waits for a decision"))
+UNTOUCHED = message(gettext_noop("Nothing was deleted; the run stays as it is until somebody decides."))
+NO_BACKUP = message(gettext_noop("There is no good backup"))
+ALL_LOST = message(gettext_noop("If the system breaks now, everything is lost."))
+OLD_BACKUP = message(gettext_noop("The newest good backup is older than agreed"))
+LOST = message(gettext_noop("If the system breaks now, the work since then is lost."))
+FAILED_BACKUP = message(gettext_noop("The last backup failed"))
+EARLIER_GOOD = message(gettext_noop("The backup before it is still good."))
+FAILED_DRILL = message(gettext_noop("The last drill failed"))
+NO_DRILL = message(gettext_noop("No backup has been restored and checked yet"))
+OLD_DRILL = message(gettext_noop("The last proof is too old"))
+UNKNOWN = message(gettext_noop("Nobody knows whether the backups can be restored."))
+SLOW = message(gettext_noop("Restoring takes longer than agreed"))
+LATE = message(gettext_noop("After a disaster people wait longer than agreed."))
+MISSED = message(gettext_noop("Planned work did not start"))
+AGAIN = message(gettext_noop("It will be tried again at the next planned time."))
+UNPLANNED = message(gettext_noop("No backups are planned"))
+AGEING = message(gettext_noop("The newest backup gets older every day."))
+
 ROWS = """
 SELECT s.id, s.name, s.title, s.adapter, extract(epoch FROM s.rpo_target)::float8, extract(epoch FROM s.rto_target)::float8,
        good.id, good.made, good.point, latest.id, latest.state, latest.made, latest.problem,
@@ -59,14 +79,21 @@ ORDER BY s.name
 
 @dataclass(frozen=True)
 class Verdict:
-    """``step`` names the next step: ``backup``, ``drill``, ``run``, ``drill_result``, ``schedule`` or nothing; ``target`` is the id it is about."""
+    """``step`` names the next step: ``backup``, ``drill``, ``run``, ``drill_result``, ``schedule`` or nothing; ``target`` is the id it is about.
+
+    ``at`` is the moment that the reason is about, in seconds since 1970."""
 
     level: str
     reason: Message
     consequence: Message | None = None
     step: str = ""
     target: str = ""
-    since: datetime | None = None
+    at: float | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """The moment that the reason is about."""
+        return _moment(self.at)
 
 
 class Row(NamedTuple):
@@ -139,8 +166,9 @@ def verdicts(systems: Iterable[System]) -> dict[int, Verdict]:
 
 def states(ids: Sequence[int]) -> list[State]:
     """What is known of the systems with these ids, by name; three queries. Whether somebody may see them was decided before."""
-    busy = set(Run.objects.filter(state__in=OPEN_STATES, system__in=ids).values_list("system_id", flat=True))
-    attention = _unsettled(ids)
+    # Few runs are open or wait for a decision: reading all of them costs less than naming a thousand systems in the query.
+    busy = set(Run.objects.filter(state__in=OPEN_STATES).values_list("system_id", flat=True))
+    attention = _unsettled()
     with connection.cursor() as cursor:
         cursor.execute(ROWS, [list(ids)])
         rows = [Row(*row) for row in cursor.fetchall()]
@@ -153,26 +181,23 @@ def judge(state: State, now: datetime | None = None) -> Verdict:
     found = [verdict for verdict in (_run(state), _backup(state.row, at), _drill(state.row, at), _schedule(state.row)) if verdict]
     if found:
         return min(found, key=lambda verdict: ORDER[verdict.level])
-    return Verdict(WELL, message(gettext_noop("Restored and checked")), since=state.proven_at)
+    return Verdict(WELL, PROVEN, at=state.row.proven_ended)
 
 
 def _run(state: State) -> Verdict | None:
     run = state.attention
     if run is None:
         return None
-    reason = run.outcome or message(gettext_noop("A run stopped and waits for a decision"))
-    return Verdict(ACT, reason, message(gettext_noop("Nothing was deleted; the run stays as it is until somebody decides.")), "run", str(run.pk), run.ended_at)
+    return Verdict(ACT, run.outcome or STOPPED, UNTOUCHED, "run", str(run.pk), run.ended_at.timestamp() if run.ended_at else None)
 
 
 def _backup(row: Row, now: float) -> Verdict | None:
     if row.good_point is None:
-        return Verdict(ACT, message(gettext_noop("There is no good backup")), message(gettext_noop("If the system breaks now, everything is lost.")), "backup")
+        return Verdict(ACT, NO_BACKUP, ALL_LOST, "backup")
     if now - row.good_point > (row.rpo_target if row.rpo_target is not None else USUAL_RPO.total_seconds()):
-        lost = message(gettext_noop("If the system breaks now, the work since then is lost."))
-        return Verdict(ACT, message(gettext_noop("The newest good backup is older than agreed")), lost, "backup", since=_moment(row.good_point))
+        return Verdict(ACT, OLD_BACKUP, LOST, "backup", at=row.good_point)
     if row.latest_id != row.good_id:
-        reason = _problem(row) or message(gettext_noop("The last backup failed"))
-        return Verdict(WATCH, reason, message(gettext_noop("The backup before it is still good.")), "backup", since=_moment(row.latest_made))
+        return Verdict(WATCH, _problem(row) or FAILED_BACKUP, EARLIER_GOOD, "backup", at=row.latest_made)
     return None
 
 
@@ -182,36 +207,33 @@ def _problem(row: Row) -> Message | None:
 
 
 def _drill(row: Row, now: float) -> Verdict | None:
-    unknown = message(gettext_noop("Nobody knows whether the backups can be restored."))
     if row.good_id is None:
         return None
     if row.drill_state == DrillState.FAILED:
-        return Verdict(ACT, message(gettext_noop("The last drill failed")), unknown, "drill_result", str(row.drill_id), _moment(row.drill_ended))
+        return Verdict(ACT, FAILED_DRILL, UNKNOWN, "drill_result", str(row.drill_id), row.drill_ended)
     if row.proven_ended is None:
-        return Verdict(ACT, message(gettext_noop("No backup has been restored and checked yet")), unknown, "drill")
-    since = _moment(row.proven_ended)
+        return Verdict(ACT, NO_DRILL, UNKNOWN, "drill")
     if now - row.proven_ended > DRILL_EVERY.total_seconds():
-        return Verdict(ACT, message(gettext_noop("The last proof is too old")), unknown, "drill", since=since)
+        return Verdict(ACT, OLD_DRILL, UNKNOWN, "drill", at=row.proven_ended)
     if row.rto_target and row.proven_rto and row.proven_rto > row.rto_target:
-        late = message(gettext_noop("After a disaster people wait longer than agreed."))
-        return Verdict(WATCH, message(gettext_noop("Restoring takes longer than agreed")), late, "drill_result", str(row.proven_id), since)
+        return Verdict(WATCH, SLOW, LATE, "drill_result", str(row.proven_id), row.proven_ended)
     return None
 
 
 def _schedule(row: Row) -> Verdict | None:
     if row.missed is not None:
-        again = message(gettext_noop("It will be tried again at the next planned time."))
-        return Verdict(WATCH, message(gettext_noop("Planned work did not start")), again, "schedule", str(row.missed_id), _moment(row.missed))
+        return Verdict(WATCH, MISSED, AGAIN, "schedule", str(row.missed_id), row.missed)
     if row.next_backup is None:
-        return Verdict(WATCH, message(gettext_noop("No backups are planned")), message(gettext_noop("The newest backup gets older every day.")), "schedule")
+        return Verdict(WATCH, UNPLANNED, AGEING, "schedule")
     return None
 
 
-def _unsettled(ids: Sequence[int]) -> dict[Any, Run]:
+def _unsettled() -> dict[Any, Run]:
     """Runs that wait for a decision, by system: no later run of the same operation on the same system succeeded."""
-    later = Run.objects.filter(system=OuterRef("system"), operation=OuterRef("operation"), state=RunState.SUCCEEDED, requested_at__gt=OuterRef("requested_at"))
-    waiting = Run.objects.filter(~Exists(later), state=RunState.NEEDS_ATTENTION, system__in=ids).order_by("requested_at")
-    return {run.system_id: run for run in waiting}
+    later = Run.objects.filter(
+        system=OuterRef("system"), operation=OuterRef("operation"), state=RunState.SUCCEEDED, requested_at__gt=OuterRef("requested_at")
+    )
+    return {run.system_id: run for run in Run.objects.filter(~Exists(later), state=RunState.NEEDS_ATTENTION).order_by("requested_at")}
 
 
 def _moment(seconds: float | None) -> datetime | None:

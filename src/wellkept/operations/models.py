@@ -83,6 +83,7 @@ class Run(models.Model):
             models.Index(fields=["organisation", "-requested_at"]),
             models.Index(fields=["system", "-requested_at"]),
             models.Index(fields=["state"], condition=models.Q(state__in=["queued", "running"]), name="runs_open"),
+            models.Index(fields=["system", "operation"], condition=models.Q(state="needs_attention"), name="runs_undecided"),
         ]
 
 
