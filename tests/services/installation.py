@@ -65,7 +65,7 @@ class Installation:
         self.await_death(pid)
 
     def await_death(self, pid: int, seconds: float = 60.0) -> None:
-        until(lambda: self._dead(pid), seconds, f"the death of worker {pid}")
+        until(lambda: not alive(pid), seconds, f"the death of worker {pid}")
         self.pids.remove(pid)
 
     def kill_all(self) -> None:
@@ -85,10 +85,6 @@ class Installation:
             self.zygote.stdin.close()
             self.zygote.wait(10)
         platform.remove_home(self.home)
-
-    def _dead(self, pid: int) -> bool:
-        self._ask("reap")
-        return not alive(pid)
 
     def _ask(self, line: str) -> str:
         if self.zygote is None:

@@ -3,9 +3,11 @@
 A line is a JSON object of environment variables for the new worker; the answer is its pid. The forked process runs what ``wellkept worker`` runs.
 """
 
+import contextlib
 import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +21,7 @@ def become_worker(environment: dict[str, str]) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     from wellkept.operations import progress, runtime
 
     progress._milestones = progress._Milestones()
@@ -28,6 +31,13 @@ def become_worker(environment: dict[str, str]) -> None:
 def answer(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def reap(*_: object) -> None:
+    """Bury the dead at once: a killed restic that stays as a zombie counts as alive for the next one, which then respects its lock."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def main() -> None:
@@ -41,17 +51,8 @@ def main() -> None:
 
     runtime.registered()
     answer("ready")
+    signal.signal(signal.SIGCHLD, reap)
     for line in sys.stdin:
-        while True:
-            # Reap what has ended, so that a killed worker does not stay as a zombie.
-            try:
-                if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                    break
-            except ChildProcessError:
-                break
-        if line.strip() == "reap":
-            answer("ok")
-            continue
         pid = os.fork()
         if pid == 0:
             try:
