@@ -81,7 +81,8 @@ ORDER BY s.name
 class Verdict:
     """``step`` names the next step: ``backup``, ``drill``, ``run``, ``drill_result``, ``schedule`` or nothing; ``target`` is the id it is about.
 
-    ``at`` is the moment that the reason is about, in seconds since 1970."""
+    ``at`` is the moment that the reason is about, in seconds since 1970.
+    """
 
     level: str
     reason: Message
