@@ -52,7 +52,7 @@ WHERE step <> 1
 
 def rows(site: Site, query: str, *params: object) -> list[tuple[object, ...]]:
     with postgres.connect(site.server, site.database, readonly=True) as connection:
-        return connection.execute(query, params).fetchall()
+        return connection.execute(query, params or None).fetchall()
 
 
 def test_the_environment_comes_from_the_cache_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,10 +198,11 @@ def test_attachments_are_real_files(small_company: Site) -> None:
         assert content.startswith(starts[name.rsplit(".")[-1]])
 
 
-def filled(place: Place, name: str, *, seed: int = 5, base: dt.date = dt.date(2026, 10, 30)) -> Site:
+def filled(place: Place, name: str, empty: Site, *, seed: int = 5, base: dt.date = dt.date(2026, 10, 30)) -> Site:
     owner, folder = place
     site = tryton.site_in(folder, owner, name)
-    provision.create_database(site, "7.0", admin_password="admin-pass-1", cache=homes.cache())
+    postgres.create_database(owner, name, template=empty.database)
+    provision.write_config(site)
     seconds = provision.fill(site, "tiny", seed=seed, base_date=base, passwords={})
     assert set(seconds) >= {"company", "trade", "desk", "office"}
     return site
@@ -209,12 +210,14 @@ def filled(place: Place, name: str, *, seed: int = 5, base: dt.date = dt.date(20
 
 @pytest.mark.slow
 def test_two_fills_with_one_seed_make_equal_figures_and_a_large_one_stays_in_balance(erp_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, folder = erp_place
+    empty = tryton.site_in(folder, owner, "empty")
+    provision.create_database(empty, "7.0", admin_password="admin-pass-1", cache=homes.cache())
     monkeypatch.setattr(company, "SIZES", {"tiny": TINY})
-    one = filled(erp_place, "one")
+    one = filled(erp_place, "one", empty)
+    other = filled(erp_place, "other", empty, seed=6)
     monkeypatch.setattr(company, "SIZES", {"tiny": {**TINY, "multiplied_parties": 300, "multiplied_moves": 1000}})
-    large = filled(erp_place, "large")
-    monkeypatch.setattr(company, "SIZES", {"tiny": TINY})
-    other = filled(erp_place, "other", seed=6)
+    large = filled(erp_place, "large", empty)
     try:
         synthetic = "DELETE FROM account_move_line WHERE description LIKE 'SYNTHETIC%'"
         assert rows(large, NOT_IN_BALANCE) == []
@@ -243,7 +246,7 @@ def test_two_fills_with_one_seed_make_equal_figures_and_a_large_one_stays_in_bal
         assert without == rows(one, FIGURES)
         assert rows(other, FIGURES) != rows(one, FIGURES)
     finally:
-        for site in (one, large, other):
+        for site in (one, large, other, empty):
             tryton.removed(site)
 
 
