@@ -136,6 +136,9 @@ def test_a_repeated_step_leaves_one_good_set(rows: Rows, run_id: str) -> None:
     take.stage(run_id, backup_id)
     take.stage(run_id, backup_id)
     take.store(run_id, backup_id)
+    with command.scope() as scope, pytest.raises(command.CommandStopped):
+        restic.backup(rows.tool(), ["."], cwd=rows.folder, tags=["killed"], on_progress=lambda _done: scope.stop())
+    assert list(rows.folder.glob("locks/*"))
     stored = take.store(run_id, backup_id)
     checked = take.check_set(run_id, backup_id, stored["snapshot"])
     assert take.check_set(run_id, backup_id, stored["snapshot"]) == checked
@@ -206,6 +209,23 @@ def test_an_erp_that_cannot_be_read_is_refused(rows: Rows, run_id: str, setting:
     rows.environment.settings[setting] = value
     rows.environment.save()
     assert reason in refused(rows, run_id)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can put a file there that nobody can read")
+def test_a_file_that_cannot_be_read_makes_the_backup_fail(rows: Rows, company: Site, run_id: str) -> None:
+    assert company.files is not None
+    unreadable = company.files / "unreadable"
+    unreadable.touch()
+    command.run(["mount", "--bind", f"/proc/{os.getpid()}/mem", unreadable])
+    try:
+        with pytest.raises(Failed, match="Not everything could be read"):
+            take_backup(rows.environment, run_id)
+    finally:
+        command.run(["umount", unreadable])
+        unreadable.unlink()
+    take.clean_up(run_id)
+    assert restic.snapshots(rows.tool(), tags=[f"set={run_id}"]) == []
+    assert list(Backup.objects.order_by("pk").values_list("state", flat=True)) == ["good", "failed"]
 
 
 def test_a_disk_that_is_too_small_for_the_dump_is_refused_before_the_first_byte(rows: Rows, run_id: str, small_disk: Callable[[int], Path]) -> None:

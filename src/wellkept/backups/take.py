@@ -106,14 +106,7 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
         (folder / "storing").touch()
         progress.milestone("store:begun")
         before = _held(backup.repository)
-        done = restic.backup(
-            tool,
-            [sets.FOLDER, *([root] if root else [])],
-            cwd=folder,
-            tags=[f"system={backup.system_id}", f"set={run_id}"],
-            parent=_parent(backup),
-            on_progress=_report_storing,
-        )
+        done = _stored(tool, backup, folder, root)
     progress.milestone("store:stored")
     progress.report(drivers={"bytes": done.bytes, "added": done.added, "files": done.files})
     after = _held(backup.repository)
@@ -161,9 +154,7 @@ def clean_up(run_id: str) -> None:
         return
     Backup.objects.filter(pk=half.pk, state=BackupState.MAKING).update(state=BackupState.FAILED)
     try:
-        tool = repositories.opened(half.repository)
-        restic.unlock(tool)
-        forget_half(tool, run_id)
+        forget_half(repositories.opened(half.repository), run_id)
     except (restic.ResticError, command.CommandError, WrongKey):
         # The next "forget" removes snapshots that no good backup stands for; a place that does not answer must not hide why the run failed.
         return
@@ -173,6 +164,7 @@ def forget_half(tool: restic.Repository, run_id: str) -> None:
     """Remove whatever snapshot an interrupted attempt of this run left; while somebody else holds the repository it waits for the next forgetting."""
     left = restic.snapshots(tool, tags=[f"set={run_id}"])
     if left:
+        restic.unlock(tool)
         with contextlib.suppress(restic.Locked):
             restic.forget(tool, [snapshot.id for snapshot in left])
 
@@ -293,6 +285,18 @@ def _held(repository: Repository) -> int | None:
         return None
     data = Path(repository.location) / "data"
     return sum(pack.stat().st_size for folder in os.scandir(data) if folder.is_dir() for pack in os.scandir(folder)) if data.is_dir() else 0
+
+
+def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> restic.Summary:
+    """Store it; once more when a file could not be read: one that went away while it was being listed is not there the second time."""
+    paths = [sets.FOLDER, *([root] if root else [])]
+    tags = [f"system={backup.system_id}", f"set={backup.run_id}"]
+    parent = _parent(backup)
+    try:
+        return restic.backup(tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing)
+    except restic.Incomplete:
+        forget_half(tool, str(backup.run_id))
+        return restic.backup(tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing)
 
 
 def _parent(backup: Backup) -> str | None:
