@@ -4,40 +4,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.services.platform import make_home, remove_home
+from tests.services.commands import Wellkept as Run
+from tests.services.commands import commands
 from wellkept.adapters.base import Site
-
-ROOT = Path(__file__).parents[2]
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def wellkept() -> Iterator[Run]:
     """Runs a command in a home of its own."""
-    home = make_home("cli-")
-    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    environment |= {"WELLKEPT_HOME": str(home.path)}
-
-    def run(*args: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "wellkept", *args],
-            env={**environment, **variables},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    assert run("init", "--quiet").returncode == 0
-    yield run
-    remove_home(home)
+    with commands("cli-") as run:
+        yield run
 
 
 def data(done: subprocess.CompletedProcess[str], code: int = 0) -> Any:
@@ -105,7 +87,7 @@ def test_from_an_empty_home_to_members_with_tokens(wellkept: Run) -> None:
 
     entries = data(wellkept("record", "list", "--json"))
     assert {entry["actor"] for entry in entries} == {"os:root" if os.geteuid() == 0 else entries[0]["actor"]}
-    assert len(entries) == 6
+    assert len(entries) == 7
     assert not [secret for secret in (invited["password"], fresh, token["token"]) if secret in json.dumps(entries)]
 
 
