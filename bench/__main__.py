@@ -1,6 +1,7 @@
 """``python -m bench [backup] [figures] [steps] [today] [--runs N]``: measure, write bench.json and the table; ends with 1 when a goal is missed."""
 
 import argparse
+import signal
 import sys
 
 from bench import place, result
@@ -17,6 +18,7 @@ def main() -> int:
     unknown = set(options.names) - set(NAMES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped on the way out
     results = measure(set(options.names) or set(NAMES), options.runs)
     result.write(results)
     for one in results:
