@@ -229,7 +229,7 @@ def seed(organisation: Organisation, person: Person, *, days: int = 30, live: bo
         make_run(told["new"], "backups.take", RunState.QUEUED, now, requested_by=person, known=False)
     for number in range(12):
         kind, text = chance.choice(
-            [("backups.take", "Backed up {files} files, {size} MB"), ("estate.settings", "The settings of {system} were changed: {fields}")]
+            [("backups.take", "Backed up {files} files, {size} MB"), ("estate.settings", "The settings of {system} were changed")]
         )
         records.append(
             organisation,

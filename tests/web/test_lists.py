@@ -28,7 +28,7 @@ def grow_systems(organisation: Organisation, count: int, repository: object) -> 
         records.append(
             organisation,
             "estate.settings",
-            message("The settings of {system} were changed: {fields}", system=system.name, fields="title"),
+            message("The settings of {system} were changed", system=system.name),
             actor="a",
             system=system,
         )

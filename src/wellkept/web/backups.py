@@ -20,12 +20,12 @@ from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repo
 from wellkept.estate import access
 from wellkept.estate.access import visible_to
 from wellkept.estate.models import Environment, Kind, Role, System
-from wellkept.lib.text import say
 from wellkept.operations import runtime
 from wellkept.operations.models import Run
 from wellkept.web import lists, runs, shell, systems
 from wellkept.web.sparks import spark
 from wellkept.web.timeline import Moment, strip
+from wellkept.web.told import told
 
 LINES = 15
 DAYS = 30
@@ -346,7 +346,7 @@ def start(request: shell.Request, one: System, operation: str, arguments: dict[s
     try:
         run = submit(request, one, operation, arguments)
     except runtime.Conflict as conflict:
-        messages.error(request, say(conflict.message, _))
+        messages.error(request, told(conflict.message))
         return redirect("run", run_id=conflict.run.pk)
     return redirect("run", run_id=run.pk)
 

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_POST, require_safe
 from wellkept.estate import access
 from wellkept.estate.access import visible_to
 from wellkept.estate.models import Organisation, Role, System
-from wellkept.lib.text import say
 from wellkept.operations import records as history
 from wellkept.operations.models import Checkpoint, MaintenanceType, Record, Run
 from wellkept.web import lists, runs, shell, titles
+from wellkept.web.told import told
 
 FORMS = {"jsonl": "application/jsonl; charset=utf-8", "csv": "text/csv; charset=utf-8"}
 YEAR = re.compile(r"20\d\d")
@@ -34,7 +34,8 @@ class RecordTable(lists.Table):
 
     number = tables.TemplateColumn("{{ record.number|amount }}", verbose_name=gettext_lazy("No."), attrs={"td": {"class": "num quiet"}})
     summary = tables.TemplateColumn(
-        '<a class="row-link" href="{% url \'record\' record.pk %}">{{ record.summary|say }}</a><span class="sub">{{ record.kind }}</span>',
+        '<a class="row-link" href="{% url \'record\' record.pk %}">{{ record.summary|say }}</a>'
+        '{% if record.run_id and record.kind|operation != record.kind %}<span class="sub">{{ record.kind|operation }}</span>{% endif %}',
         verbose_name=gettext_lazy("What"),
         orderable=False,
     )
@@ -50,7 +51,7 @@ class RecordTable(lists.Table):
         return record.number
 
     def value_summary(self, record: Record) -> str:
-        return say(record.summary, _)
+        return told(record.summary)
 
     def value_maintenance_type(self, record: Record) -> str:
         return str(record.get_maintenance_type_display())

@@ -56,7 +56,7 @@ def index(request: shell.Request) -> HttpResponseBase:
     form = OrganisationForm(request.POST or None, instance=one)
     if request.method == "POST" and form.is_valid():
         form.save()
-        told = message(gettext_noop("The settings of {system} were changed: {fields}"), system=one.slug, fields=", ".join(form.changed_data))
+        told = message(gettext_noop("The settings of {system} were changed"), system=one.slug)
         records.append(one, "estate.settings", told, actor=access.actor(request.user), data={"changed": form.changed_data})
         messages.success(request, _("Saved."))
         return redirect("settings")

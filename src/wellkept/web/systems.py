@@ -234,7 +234,7 @@ class ComponentTable(lists.Table):
     """The columns of the list of components."""
 
     name = tables.Column(verbose_name=gettext_lazy("Component"))
-    kind = tables.Column(verbose_name=gettext_lazy("Kind"))
+    kind = tables.TemplateColumn("{{ record.kind|component_kind }}", verbose_name=gettext_lazy("Kind"))
     installed = tables.Column(verbose_name=gettext_lazy("Installed"), default="–")
     active = tables.Column(verbose_name=gettext_lazy("Active in the database"), default="–")
 
@@ -307,7 +307,7 @@ def system_settings(request: shell.Request, system_id: int) -> HttpResponseBase:
     form = SystemForm(request.POST or None, instance=one)
     if request.method == "POST" and form.is_valid():
         form.save()
-        told = message(gettext_noop("The settings of {system} were changed: {fields}"), system=one.name, fields=", ".join(form.changed_data))
+        told = message(gettext_noop("The settings of {system} were changed"), system=one.name)
         records.append(one.organisation, "estate.settings", told, actor=access.actor(request.user), system=one, data={"changed": form.changed_data})
         messages.success(request, _("Saved."))
         return redirect("system_settings", system_id=one.pk)

@@ -72,7 +72,8 @@ def size(value: float) -> str:
         if value < 999.5:
             break
         value, unit = value / 1000, name
-    return f"{formats.number_format(value, 0 if unit == 'B' or value >= 100 else 1)} {unit}"
+    digits = 0 if unit == "B" or value >= 100 else 1
+    return f"{formats.number_format(round(value, digits), digits)} {unit}"
 
 
 def driver(name: str) -> str:
@@ -97,5 +98,11 @@ def driver_value(name: str, value: object) -> str:
     return (
         size(value)
         if name.endswith("bytes")
-        else formats.number_format(value, None if isinstance(value, int) else 1, use_l10n=True, force_grouping=True)
+        else formats.number_format(value if isinstance(value, int) else round(value, 1), use_l10n=True, force_grouping=True)
     )
+
+
+def component_kind(kind: str) -> str:
+    """Module, package, server or interpreter; another kind as it is."""
+    known = {"module": _("module"), "package": _("package"), "server": _("server"), "interpreter": _("interpreter")}
+    return known.get(kind, kind)

@@ -13,8 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 
-from wellkept.lib.text import say as say_stored
 from wellkept.web import marks, titles, words
+from wellkept.web.told import told
 
 register = template.Library()
 
@@ -99,7 +99,7 @@ def size(value: float | None) -> str:
 @register.filter
 def say(stored: Any) -> str:
     """A stored sentence in the reader's language."""
-    return say_stored(stored, gettext)
+    return told(stored)
 
 
 @register.filter
@@ -173,3 +173,9 @@ def percent(share: float | None) -> str:
 def day(moment: datetime | None) -> str:
     """The date in the reader's zone, as people write it."""
     return words.day(moment) if moment else "–"
+
+
+@register.filter
+def component_kind(kind: str) -> str:
+    """What kind of part a component is."""
+    return words.component_kind(kind)

@@ -1,0 +1,41 @@
+"""Stored sentences as pages say them: in the reader's language, with titles instead of internal names and with times in the reader's zone."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext
+
+from wellkept.estate.models import Role
+from wellkept.lib.text import say
+from wellkept.web import titles, words
+
+MOMENTS = ("at", "since", "until")
+
+
+def told(stored: Mapping[str, Any] | str | None) -> str:
+    """The sentence for a page."""
+    if not stored or isinstance(stored, str) or not isinstance(stored.get("params"), dict):
+        return say(stored, gettext)
+    return say({**stored, "params": {name: shown(name, value) for name, value in stored["params"].items()}}, gettext)
+
+
+def shown(name: str, value: Any) -> Any:
+    """A parameter of a sentence as people know it."""
+    if isinstance(value, dict) and "id" in value:
+        return told(value)
+    if not isinstance(value, str):
+        return value
+    if name == "operation":
+        return titles.operation(value)
+    if name == "role" and value in Role.values:
+        return str(Role(value).label)
+    if name == "step":
+        return gettext(value) if value else value
+    if name in MOMENTS:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return words.exact(moment) if moment.tzinfo else value
+    return value

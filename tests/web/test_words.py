@@ -1,0 +1,112 @@
+"""Times, durations, sizes and stored sentences as people read them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone, translation
+
+from tests.web.estate import make_kept, make_run
+from wellkept.estate.models import Organisation
+from wellkept.lib.text import message
+from wellkept.operations import queries
+from wellkept.operations.models import Run, RunState
+from wellkept.web import bars, words
+from wellkept.web.sparks import spark
+from wellkept.web.told import told
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [
+        (0.0, "0 s", "0 秒"),
+        (0.42, "0.4 s", "0.4 秒"),
+        (45.2, "45 s", "45 秒"),
+        (60, "1 min", "1 分"),
+        (725, "12 min 05 s", "12 分 05 秒"),
+        (3900, "1 h 05 min", "1 小時 05 分"),
+        (7200, "2 h", "2 小時"),
+        (86400, "1 day", "1 天"),
+        (3 * 86400 + 4 * 3600, "3 days 4 h", "3 天 4 小時"),
+    ],
+)
+def test_durations(seconds: float, english: str, chinese: str) -> None:
+    assert words.duration(seconds) == english
+    with translation.override("zh-hant"):
+        assert words.duration(seconds) == chinese
+
+
+@pytest.mark.parametrize(
+    ("distance", "text"),
+    [
+        (timedelta(seconds=10), "just now"),
+        (timedelta(minutes=-1, seconds=30), "in a moment"),
+        (timedelta(minutes=6), "6 min ago"),
+        (timedelta(hours=6), "6 h ago"),
+        (timedelta(hours=-3), "in 3 h"),
+        (timedelta(days=3), "3 days ago"),
+        (timedelta(days=40), "13 October 2026"),
+    ],
+)
+def test_relative_times(distance: timedelta, text: str) -> None:
+    assert words.ago(NOON - distance, NOON) == text
+
+
+def test_exact_times_name_their_zone() -> None:
+    with timezone.override("Asia/Taipei"):
+        assert words.exact(NOON) == "22 November 2026 20:00:00 (CST)"
+        with translation.override("zh-hans"):
+            assert words.exact(NOON) == "2026年11月22日 20:00:00 (CST)"
+
+
+@pytest.mark.parametrize(("size", "text"), [(940, "940 B"), (999_600, "1.0 MB"), (3_400_000, "3.4 MB"), (128_000_000_000, "128 GB")])
+def test_sizes(size: float, text: str) -> None:
+    assert words.size(size) == text
+
+
+def test_stored_sentences_show_titles_and_local_times_instead_of_internal_names() -> None:
+    stored = message(
+        "{operation} was not started {count} times, last at {at}: no worker was running", operation="backups.take", count=2, at=NOON.isoformat()
+    )
+    with timezone.override("Asia/Taipei"):
+        assert told(stored) == "Back up was not started 2 times, last at 22 November 2026 20:00:00 (CST): no worker was running"
+        with translation.override("zh-hant"):
+            assert told(stored) == "備份 有 2 次沒有開始，最近一次為 2026年11月22日 20:00:00 (CST)：沒有工作程序在執行"
+    assert told(message("{email} has the role {role}", email="a@b.example", role="approver")) == "a@b.example has the role Approver"
+    assert told(message("{step} took {missing}", step="Check")) == "{step} took {missing}"
+    assert told("plain") == "plain"
+    assert told(None) == ""
+
+
+def widths(parts: list[bars.Part]) -> float:
+    return sum(float(part.width.rstrip("%")) for part in parts)
+
+
+def test_the_bar_of_a_run_shows_done_now_and_to_come_above_its_forecast(organisation: Organisation) -> None:
+    system = make_kept(organisation, "erp1")
+    run = make_run(system, "backups.take", RunState.RUNNING, total=100)
+    bar = bars.run_bar(queries.describe(Run.objects.prefetch_related("steps").get(pk=run.pk))["phases"])
+    assert [part.look for part in bar.parts] == ["d-done", "d-done", "d-now", "d-wait", "d-wait", "d-wait"]
+    assert 0.4 < bar.fraction < 0.8
+    assert widths(bar.parts) + widths([bar.tail] if bar.tail else []) <= 101
+    assert widths(bar.parts) < widths(bar.ghosts) + widths([bar.tail] if bar.tail else [])
+    assert len(bar.ghosts) == 5
+    assert bar.tail is not None
+
+
+def test_a_run_without_history_has_no_forecast_under_its_bar(organisation: Organisation) -> None:
+    run = make_run(make_kept(organisation, "erp1"), "backups.take", RunState.QUEUED, known=False)
+    bar = bars.run_bar(queries.describe(Run.objects.prefetch_related("steps").get(pk=run.pk))["phases"])
+    assert ({part.look for part in bar.parts}, bar.ghosts, bar.tail, bar.fraction) == ({"d-wait"}, [], None, 0.0)
+
+
+def test_a_curve_needs_two_values_and_shows_a_target_within_reach() -> None:
+    assert spark([3.0], 5.0) is None
+    drawn = spark([10.0, 20.0], 15.0)
+    assert drawn is not None
+    assert (drawn.least, drawn.most) == (10.0, 20.0)
+    assert drawn.target is not None
+    far = spark([1.0, 2.0], 900.0)
+    assert far is not None
+    assert far.target is None
