@@ -90,12 +90,12 @@ def test_an_erp_at_home_is_allowed() -> None:
 def test_a_name_that_leads_to_a_forbidden_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [(2, 1, 6, "", ("93.184.216.34", 80)), (2, 1, 6, "", ("169.254.169.254", 80))]
     monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_args, **_kwargs: answers)
-    with pytest.raises(addresses.Forbidden, match="169.254.169.254 is a link-local"):
+    with pytest.raises(addresses.Forbidden, match=r"169\.254\.169\.254 is a link-local"):
         addresses.check_url("http://innocent.example/")
 
 
 def test_a_name_that_does_not_resolve_is_said() -> None:
-    with pytest.raises(addresses.Unknown, match="nowhere.invalid"):
+    with pytest.raises(addresses.Unknown, match=r"nowhere\.invalid"):
         addresses.check_url("http://nowhere.invalid/")
 
 
