@@ -1,5 +1,7 @@
 import os
+import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,19 @@ def test_mail_and_http_from_inside_end_in_the_sink(sealed: netns.Sealed) -> None
     assert [visit["kind"] for visit in caught] == ["mail", "http"]
     assert "customer@example.invalid" in str(caught[0]["said"])
     assert "payments.example.invalid" in str(caught[1]["said"])
+
+
+def test_a_sink_whose_folder_is_removed_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "wall"
+    folder.mkdir()
+    told: list[int] = []
+    made = netns.seal(folder, wall=netns.NONE, on_start=told.append)
+    assert told == [made.group]
+    shutil.rmtree(folder)
+    deadline = time.monotonic() + 15
+    while command.group_alive(made.group) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not command.group_alive(made.group)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch the user")

@@ -137,8 +137,7 @@ def seal(here: Place) -> netns.Sealed:
     open_wall(here)
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
-    sealed = netns.seal(folder)
-    scratch.keep(here.run_id, "wall", sealed.group)
+    sealed = netns.seal(folder, on_start=lambda group: scratch.keep(here.run_id, f"wall-{group}", group))
     _write_private(folder / "sealed.json", {**dataclasses.asdict(sealed), "folder": str(folder), "started": command.started_at(sealed.pid)})
     return sealed
 

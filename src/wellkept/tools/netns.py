@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,13 +84,17 @@ def kind() -> str:
     return NONE
 
 
-def seal(folder: Path, *, wall: str | None = None) -> Sealed:
-    """Start a sink behind a wall; its files are in ``folder``. The caller ends ``group`` when done. Raises SinkError when it does not start."""
+def seal(folder: Path, *, wall: str | None = None, on_start: Callable[[int], None] | None = None) -> Sealed:
+    """Start a sink behind a wall; its files are in ``folder``. The caller ends ``group`` when done; ``on_start`` learns it before anything else
+    can happen. A sink whose folder is removed ends by itself. Raises SinkError when it does not start.
+    """
     chosen = kind() if wall is None else wall
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
     (folder / "visits.jsonl").unlink(missing_ok=True)
     group = command.spawn([*WALLS[chosen], sys.executable, "-I", SCRIPT, "serve", folder], log=folder / "sink.log")
+    if on_start is not None:
+        on_start(group)
     deadline = time.monotonic() + READY_SECONDS
     while not ready.exists():
         if time.monotonic() > deadline or not command.group_alive(group):

@@ -17,6 +17,7 @@ import socketserver
 import struct
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -111,7 +112,7 @@ def raise_loopback() -> None:
 
 
 def serve(folder: Path) -> None:
-    """Listen until the process is ended."""
+    """Listen until the process is ended, or its folder is gone."""
     raise_loopback()
     Visit.folder = folder
     (folder / "visits.jsonl").touch()
@@ -121,7 +122,8 @@ def serve(folder: Path) -> None:
     fresh = folder / "ready.new"
     fresh.write_text(json.dumps({"smtp": mail.server_address[1], "http": web.server_address[1], "pid": os.getpid()}))
     fresh.replace(folder / "ready.json")
-    threading.Event().wait()
+    while folder.exists():
+        time.sleep(1.0)
 
 
 def probe(folder: Path, mark: str) -> None:
