@@ -44,9 +44,9 @@ def matches(expected: str, printed: str) -> bool:
 
 
 @pytest.mark.slow
-def test_every_command_of_the_guide_works(running_tryton):
+def test_every_command_of_the_guide_works(running_company):
     folder = postgres.throwaway_folder(PREFIX)
-    places = {"/etc/tryton/trytond.conf": str(running_tryton.config), "/srv/": f"{folder}/srv/"}
+    places = {"/etc/tryton/trytond.conf": str(running_company.config), "/srv/": f"{folder}/srv/"}
     (folder / "srv").mkdir()
     environment = {**os.environ, "WELLKEPT_HOME": str(folder / "home"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = 0
