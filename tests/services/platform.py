@@ -55,7 +55,7 @@ if "WELLKEPT_TEST_HOME" not in os.environ:
 os.environ["WELLKEPT_HOME"] = os.environ["WELLKEPT_TEST_HOME"]
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:  # noqa: ARG001
+def pytest_unconfigure(config: pytest.Config) -> None:
     """End the cluster with the test run that made it (parallel workers share it)."""
     if _home is None:
         return
