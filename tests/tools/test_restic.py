@@ -138,7 +138,7 @@ def test_every_pack_with_a_flipped_bit_is_found(repository: restic.Repository, s
     assert len(packs) >= 2
 
 
-@pytest.mark.parametrize("path", ["missing-file", f"/proc/{os.getpid()}/mem"])
+@pytest.mark.parametrize("path", ["missing-file", f"/proc/{os.getpid()}/mem"], ids=["missing", "unreadable"])
 def test_a_file_that_cannot_be_read_makes_it_incomplete(repository: restic.Repository, source: Path, path: str) -> None:
     with pytest.raises(restic.Incomplete) as told:
         restic.backup(repository, ["dump", path], cwd=source, tags=TAGS)
