@@ -17,7 +17,7 @@ PREFIX = "wkt-"
 
 
 def make_home(name: str = "") -> homes.Home:
-    """A new home with a running, migrated-on-demand cluster and the role and database ``wellkept``; marked with our pid so that leftovers are found."""
+    """A new home with a running cluster and the empty database ``wellkept``; marked with our pid so that leftovers are found."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX + name))
     folder.chmod(0o755)
     (folder / MARK).write_text(json.dumps({"pid": os.getpid(), "started": command.started_at(os.getpid())}))
