@@ -1,7 +1,8 @@
 """Moments of a cron expression in a time zone, through changes of the clock.
 
 A local time that does not exist (the clock jumps forward) happens at the moment of the jump; one that exists twice (the clock goes back) happens the
-first time only. Expressions whose hour is ``*`` or ``*/n`` mean an interval and happen both times, so that no gap of two hours opens.
+first time only. Expressions whose hour is ``*`` or ``*/n`` mean an interval and happen both times, so that no gap of two hours opens;
+with ``*`` a time that does not exist is left out, because the next one is an hour later anyway.
 """
 
 import re
@@ -47,10 +48,13 @@ def normal(expression: str) -> str:
 
 def next_after(expression: str, time_zone: str, moment: datetime) -> datetime:
     """The first occurrence after the moment (aware), in UTC. Raises InvalidCron."""
-    place, repeats = zone(time_zone), expression.split(" ")[1].startswith("*")
+    place, hours = zone(time_zone), expression.split(" ")[1]
+    repeats = hours.startswith("*")
     start = moment.astimezone(place).replace(tzinfo=None) - _set_back(place, moment)
     best: datetime | None = None
     for local in _wall_times(expression, start - timedelta(microseconds=1)):
+        if hours == "*" and not exists(local, place):
+            continue
         first = instant(local, place)
         if best is not None and first >= best:
             break
@@ -74,6 +78,11 @@ def instant(local: datetime, place: ZoneInfo, fold: int = 0) -> datetime:
     if found.astimezone(place).replace(tzinfo=None) == local:
         return found
     return _jump(local.replace(tzinfo=place, fold=1).astimezone(UTC), local.replace(tzinfo=place, fold=0).astimezone(UTC), place)
+
+
+def exists(local: datetime, place: ZoneInfo) -> bool:
+    """Whether the clock of the place ever shows this time."""
+    return local.replace(tzinfo=place).astimezone(UTC).astimezone(place).replace(tzinfo=None) == local
 
 
 def _wall_times(expression: str, start: datetime) -> Iterator[datetime]:
