@@ -102,7 +102,7 @@ def sign_in(page: Page, address: str = ADDRESS, password: str = people.PASSWORD)
     page.click("main button")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
         # Playwright keeps an event loop in this thread; Django would take that for asynchronous code.

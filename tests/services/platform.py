@@ -48,7 +48,7 @@ def sweep() -> None:
 
 
 _home: homes.Home | None = None
-if "WELLKEPT_TEST_HOME" not in os.environ:
+if "WELLKEPT_TEST_HOME" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
     sweep()
     _home = make_home()
     os.environ["WELLKEPT_TEST_HOME"] = str(_home.path)
@@ -56,7 +56,7 @@ os.environ["WELLKEPT_HOME"] = os.environ["WELLKEPT_TEST_HOME"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the cluster with the test run that made it (parallel workers share it)."""
+    """End the cluster with the test run that made it (each parallel worker has its own)."""
     if _home is None:
         return
     remove_home(_home)

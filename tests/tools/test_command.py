@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wellkept.tools import command
+from wellkept.tools import command, postgres
 
 
 def wait_until(condition, seconds=10.0):
@@ -93,14 +94,11 @@ def test_root_drops_to_the_user_and_its_home():
 
 
 @pytest.mark.parametrize("user", [None, "postgres"])
-def test_programs_die_with_a_killed_parent(tmp_path: Path, user: str | None):
+def test_programs_die_with_a_killed_parent(user: str | None):
     if user is not None and os.geteuid() != 0:
         pytest.skip("only root can drop to another user")
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents:
-        if parent.owner() == "root" and parent.name.startswith("pytest"):
-            parent.chmod(0o755)
-    pid_file = tmp_path / "pid"
+    folder = postgres.throwaway_folder()
+    pid_file = folder / "pid"
     code = f"from wellkept.tools import command; command.run(['sh', '-c', 'echo $$ > {pid_file}; exec sleep 60'], user={user!r})"
     parent_process = subprocess.Popen([sys.executable, "-c", code])
     wait_until(lambda: pid_file.exists() and pid_file.read_text().strip() != "")
@@ -108,6 +106,7 @@ def test_programs_die_with_a_killed_parent(tmp_path: Path, user: str | None):
     parent_process.send_signal(signal.SIGKILL)
     parent_process.wait()
     wait_until(lambda: command.started_at(child) is None or _is_zombie(child))
+    shutil.rmtree(folder)
 
 
 def test_spawned_programs_go_on_and_can_be_stopped_by_group(tmp_path):
