@@ -24,7 +24,7 @@ def make_home(name: str = "") -> homes.Home:
     home = homes.Home(folder)
     homes.prepare(home)
     cluster = home.cluster()
-    postgres.create_cluster(cluster, durable=False, settings={"max_connections": "200"})
+    postgres.create_cluster(cluster, durable=False, settings={"max_connections": "200", "synchronous_commit": "on"})
     postgres.start(cluster)
     postgres.create_role(cluster.server(), "wellkept", None, attributes="LOGIN CREATEDB")
     postgres.create_database(cluster.server(), "wellkept", owner="wellkept")
@@ -48,8 +48,10 @@ def sweep() -> None:
 
 
 _home: homes.Home | None = None
-if "WELLKEPT_TEST_HOME" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+_parallel = os.environ.get("PYTEST_XDIST_WORKER", "")
+if os.environ.get("WELLKEPT_TEST_HOME_OF") != _parallel or "WELLKEPT_TEST_HOME" not in os.environ:
     sweep()
+    os.environ["WELLKEPT_TEST_HOME_OF"] = _parallel
     _home = make_home()
     os.environ["WELLKEPT_TEST_HOME"] = str(_home.path)
 os.environ["WELLKEPT_HOME"] = os.environ["WELLKEPT_TEST_HOME"]
