@@ -64,7 +64,7 @@ class Installation:
         os.kill(pid, signal.SIGTERM)
         self.await_death(pid)
 
-    def await_death(self, pid: int, seconds: float = 60.0) -> None:
+    def await_death(self, pid: int, seconds: float = 180.0) -> None:
         until(lambda: not alive(pid), seconds, f"the death of worker {pid}")
         self.pids.remove(pid)
 

@@ -192,7 +192,7 @@ def compare_after(run_id: str, drill_id: int, began: dict[str, Any]) -> dict[str
 def prove_harmless(run_id: str, drill_id: int) -> dict[str, Any]:
     """Prove again, on the running copy, that no login of the original works, and that nothing came to the sink but our own probes.
 
-    Repeated, it may find the ERP stopped by its first attempt, and starts it again.
+    Repeated, it may find the ERP stopped, or half stopped, by its first attempt, and starts it again.
     """
     drill = _drill(drill_id)
     environment = drill.backup.environment
@@ -200,7 +200,8 @@ def prove_harmless(run_id: str, drill_id: int) -> dict[str, Any]:
     with told():
         site, sealed = copy.kept_site(here), copy.sealed(here)
         control = connect.ability(environment, "control")
-        if not control.processes(site):
+        if not control.alive(site):
+            control.stop(site)
             _start_web(run_id, control, site, sealed)
         found = connect.ability(environment, "neutralise").prove(site, old=_known_logins(environment))
         # Our own sign-in leaves its session behind when it is killed; that none of the original's is there was proven before the start.
