@@ -55,6 +55,7 @@ SIGN_IN: dict[str, dict[str, str]] = {
     "account_inactive": {"GET": ANYONE},
     "account_reauthenticate": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "account_change_password": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "account_set_password": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "mfa_index": {"GET": SIGNED_IN},
     "mfa_authenticate": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "mfa_reauthenticate": {"GET": SIGNED_IN, "POST": SIGNED_IN},

@@ -191,3 +191,15 @@ def test_somebody_without_an_organisation_is_told_so(db: None, sign_in: SignIn) 
     answer = sign_in(person).get("/")
     assert answer.status_code == 403
     assert "nobody@example.org" in answer.content.decode()
+
+
+def test_somebody_without_a_password_chooses_one(viewer: Person, sign_in: SignIn) -> None:
+    assert not viewer.has_usable_password()
+    client = sign_in(viewer)
+    answer = client.get("/account/password/", follow=True)
+    assert (answer.status_code, answer.redirect_chain) == (200, [("/account/password/new/", 302)])
+    client.post("/account/password/new/", {"password1": PASSWORD, "password2": PASSWORD})
+    viewer.refresh_from_db()
+    assert viewer.check_password(PASSWORD)
+    assert Client().post("/account/sign-in/", {"login": viewer.email, "password": PASSWORD}).status_code == 302
+    assert client.get("/account/password/new/").status_code == 302

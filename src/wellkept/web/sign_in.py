@@ -12,6 +12,7 @@ urlpatterns = [
     path("inactive/", account.account_inactive, name="account_inactive"),
     path("confirm/", account.reauthenticate, name="account_reauthenticate"),
     path("password/", account.password_change, name="account_change_password"),
+    path("password/new/", account.password_set, name="account_set_password"),
     path("two-factor/", mfa.index, name="mfa_index"),
     path("two-factor/sign-in/", mfa.authenticate, name="mfa_authenticate"),
     path("two-factor/confirm/", mfa.reauthenticate, name="mfa_reauthenticate"),
