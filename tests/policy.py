@@ -43,6 +43,7 @@ PAGES: dict[str, dict[str, str]] = {
     "settings_repositories": {"GET": VIEWER},
     "settings_repository_add": {"GET": ADMINISTRATOR, "POST": ADMINISTRATOR},
     "settings_repository": {"GET": VIEWER, "POST": ADMINISTRATOR},
+    "settings_repository_forget": {"GET": VIEWER, "POST": ADMINISTRATOR},
     "settings_tokens": {"GET": VIEWER, "POST": VIEWER},
     "settings_token_revoke": {"POST": ADMINISTRATOR},
     "organisation_choose": {"POST": SIGNED_IN},

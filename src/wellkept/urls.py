@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, health, records, runs, settings, systems, today
+from wellkept.web import account, backups, forgetting, health, records, runs, settings, systems, today
 
 handler403 = "wellkept.web.shell.forbidden"
 
@@ -43,6 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/repositories/", settings.repositories, name="settings_repositories"),
     path("settings/repositories/add/", settings.repository_add, name="settings_repository_add"),
     path("settings/repositories/<int:repository_id>/", settings.repository, name="settings_repository"),
+    path("settings/repositories/<int:repository_id>/forget/", forgetting.rules, name="settings_repository_forget"),
     path("settings/tokens/", settings.tokens, name="settings_tokens"),
     path("settings/tokens/<int:token_id>/revoke/", settings.token_revoke, name="settings_token_revoke"),
     path("organisation/", account.choose, name="organisation_choose"),

@@ -52,9 +52,12 @@ class Preview:
     token: str
 
 
-def preview(repository: Repository) -> Preview:
-    """The decision on every backup of a repository, per environment, newest first. The number of queries does not depend on how many there are."""
-    rules = retention.rules(repository.retention)
+def preview(repository: Repository, rules: retention.Rules | None = None) -> Preview:
+    """The decision on every backup of a repository, per environment, newest first, by its own rules or by ``rules`` that are only considered.
+
+    The number of queries does not depend on how many backups there are.
+    """
+    rules = rules or retention.rules(repository.retention)
     zone = ZoneInfo(repository.organisation.time_zone)
     rows = list(
         Backup.objects.filter(repository=repository, state__in=[BackupState.GOOD, BackupState.BROKEN])

@@ -29,7 +29,7 @@ from wellkept.operations.models import Schedule
 from wellkept.operations.schedule_words import describe
 from wellkept.planning import retention
 from wellkept.tools import command, restic
-from wellkept.web import account, shell, titles
+from wellkept.web import account, forgetting, shell, titles
 
 FORM = ["GET", "HEAD", "POST"]
 PLANNABLE = ("backups.take", "backups.drill")
@@ -335,41 +335,22 @@ def repository_add(request: shell.Request) -> HttpResponseBase:
     )
 
 
-class RetentionForm(forms.Form):
-    """How many backups are kept."""
-
-    last = forms.IntegerField(label=gettext_lazy("The last ones"), min_value=0)
-    daily = forms.IntegerField(label=gettext_lazy("One for each of so many days"), min_value=0)
-    weekly = forms.IntegerField(label=gettext_lazy("One for each of so many weeks"), min_value=0)
-    monthly = forms.IntegerField(label=gettext_lazy("One for each of so many months"), min_value=0)
-    yearly = forms.IntegerField(label=gettext_lazy("One for each of so many years"), min_value=0)
-
-
 @shell.page
 @require_http_methods(FORM)
 def repository(request: shell.Request, repository_id: int) -> HttpResponseBase:
-    """One repository: its recovery key (once), its rules, and what the rules would forget."""
+    """One repository: its recovery key (once), its rules, and how much they would forget."""
     one = get_object_or_404(visible_to(request.user, Repository).select_related("organisation"), pk=repository_id)
     shell.look_at(request, one.organisation)
-    rules = retention.rules(one.retention)
-    form = RetentionForm(request.POST if "last" in request.POST else None, initial=vars(rules))
     if request.method == "POST":
         access.require(request.user, Role.ADMINISTRATOR, one)
         try:
             if "recovery" in request.POST:
                 return handed_over(one, keeping.recovery_key(one, actor=access.actor(request.user)))
-            if form.is_valid():
-                keeping.set_rules(one, form.cleaned_data, actor=access.actor(request.user))
-                messages.success(request, _("Saved."))
-                return redirect("settings_repository", repository_id=one.pk)
         except EstateError as refusal:
             messages.error(request, str(refusal))
-    plan = forget.preview(one)
-    return render(
-        request,
-        "settings/repository.html",
-        {"one": one, "form": form, "plan": plan, "goes": [line for line in plan.lines if not line.keep], "tab": "repositories"},
-    )
+    lines = forgetting.shown(request, one, forget.preview(one))
+    context = {"one": one, "rules": retention.rules(one.retention), "goes": [line for line in lines if not line.keep], "tab": "repositories"}
+    return render(request, "settings/repository.html", context)
 
 
 def handed_over(one: Repository, key: str) -> HttpResponse:
