@@ -64,8 +64,13 @@ class Installation:
         os.kill(pid, signal.SIGTERM)
         self.await_death(pid)
 
-    def await_death(self, pid: int, seconds: float = 180.0) -> None:
-        until(lambda: not alive(pid), seconds, f"the death of worker {pid}")
+    def await_death(self, pid: int, seconds: float = 60.0) -> None:
+        try:
+            until(lambda: not alive(pid), seconds, f"the death of worker {pid}")
+        except AssertionError as error:
+            os.kill(pid, signal.SIGUSR1)
+            time.sleep(1)
+            raise AssertionError(f"{error}; what it was doing is at the end of its log:\n{self.log()[-20_000:]}") from None
         self.pids.remove(pid)
 
     def kill_all(self) -> None:

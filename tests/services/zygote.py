@@ -5,6 +5,7 @@ A line is a JSON object of environment variables for the new worker; the answer 
 
 import contextlib
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ def become_worker(environment: dict[str, str]) -> None:
     os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    faulthandler.register(signal.SIGUSR1)
     from wellkept.operations import progress, runtime
 
     progress._milestones = progress._Milestones()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.services import tryton
+from tests.services.installation import until
 from wellkept import home as homes
 from wellkept.adapters.base import Conflicting, Invalid, Login, Refused, Site, Unreachable, Unsupported
 from wellkept.adapters.tryton import provision, rpc, server
@@ -294,7 +295,10 @@ def test_a_server_that_died_is_not_alive_and_can_be_started_again(own_company: S
     server.start(own_company, roles=("web",))
     (web,) = server.processes(own_company)
     os.killpg(web.pid, 9)
+    until(lambda: not command.group_alive(web.pid), 30, "the death of the web server")
     assert not server.alive(own_company)
+    # A killed group takes a moment to go.
+    until(lambda: not command.group_alive(web.pid), 30, "the end of the killed server")
     server.start(own_company, roles=("web",))
     assert server.alive(own_company)
     server.stop(own_company)
