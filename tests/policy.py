@@ -25,7 +25,7 @@ PAGES: dict[str, dict[str, str]] = {
     "backups": {"GET": VIEWER},
     "backup_sets": {"GET": VIEWER},
     "backup": {"GET": VIEWER},
-    "backup_restore": {"GET": OPERATOR},
+    "backup_restore": {"GET": OPERATOR, "POST": ADMINISTRATOR},
     "backup_drills": {"GET": VIEWER},
     "drill": {"GET": VIEWER},
     "records": {"GET": VIEWER},

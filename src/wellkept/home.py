@@ -11,6 +11,7 @@
       logs/             one file per process
       scratch/<run>/    what a run makes and removes again: staging folders, throwaway clusters, copies
       systems/<name>/   ERPs that Wellkept itself provisioned
+      restored/<organisation>/   what people restored from a page
 """
 
 import json

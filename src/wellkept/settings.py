@@ -22,6 +22,7 @@ SECRET_KEY_FALLBACKS = [_crypt.derive(key, "django secret key") for key in MASTE
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("WELLKEPT_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("WELLKEPT_TRUSTED_ORIGINS", "").split(",") if origin]
+RESTORE_FOLDERS = [folder for folder in os.environ.get("WELLKEPT_RESTORE_FOLDERS", "").split(",") if folder] or [str(HOME.path / "restored")]
 SECURE_COOKIES = os.environ.get("WELLKEPT_HTTPS", "") == "1"
 
 INSTALLED_APPS = [

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, forgetting, health, records, runs, settings, systems, today
+from wellkept.web import account, backups, forgetting, health, records, restoring, runs, settings, systems, today
 
 handler403 = "wellkept.web.shell.forbidden"
 
@@ -25,7 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("backups/", backups.backups, name="backups"),
     path("backups/sets/", backups.sets, name="backup_sets"),
     path("backups/sets/<int:backup_id>/", backups.backup, name="backup"),
-    path("backups/sets/<int:backup_id>/restore/", backups.restore, name="backup_restore"),
+    path("backups/sets/<int:backup_id>/restore/", restoring.restore, name="backup_restore"),
     path("backups/drills/", backups.drills, name="backup_drills"),
     path("backups/drills/<int:drill_id>/", backups.drill, name="drill"),
     path("records/", records.records, name="records"),

@@ -122,7 +122,9 @@ def make_backup(system: System, repository: Repository, at: datetime, state: str
         manifest={
             "figures": {"count": 14, "values": 512},
             "modules": {"party": "7.0.7", "sale": "7.0.10"},
-            "postgresql": {"version": "15.14"},
+            "postgresql": {"version": "15.14", "major": 15},
+            "database": system.name,
+            "dump": {"bytes": 61_000_000, "files": 420},
             "sha256": "ab" * 32,
         },
         problem=None if good else message("The repository cannot be reached: {reason}", reason="connection refused"),

@@ -83,9 +83,18 @@ def to_restore(stored: int, brief: Mapping[str, Any], *, with_database: bool = T
 
 def room(place: Path, needed: int) -> None:
     """Refuse before the first byte when a disk is too small. ``needed`` in bytes; a folder that is not there yet counts as its parent."""
+    there = free(place)
+    if there < needed:
+        text = gettext_noop("The disk at {place} is too small: {needed} MB are needed, {free} MB are free; nothing was written")
+        raise Failed(message(text, place=str(_existing(place)), needed=-(-needed // 1_000_000), free=there // 1_000_000))
+
+
+def free(place: Path) -> int:
+    """How much room the disk of a folder has, in bytes; one that is not there yet counts as its parent."""
+    return shutil.disk_usage(_existing(place)).free
+
+
+def _existing(place: Path) -> Path:
     while not place.exists():
         place = place.parent
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        text = gettext_noop("The disk at {place} is too small: {needed} MB are needed, {free} MB are free; nothing was written")
-        raise Failed(message(text, place=str(place), needed=-(-needed // 1_000_000), free=free // 1_000_000))
+    return place

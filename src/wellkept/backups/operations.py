@@ -160,9 +160,9 @@ def forget_backups(run: Runbook, *, repository_id: int, token: str) -> Outcome:
     ),
     cleanup=_restore_clean_up,
 )
-def restore_backup(run: Runbook, *, backup_id: int, folder: str, database: str = "", server: str = "") -> Outcome:
+def restore_backup(run: Runbook, *, backup_id: int, folder: str, database: str = "", server: str = "", environment_id: int | None = None) -> Outcome:
     """Restore a set into an empty folder and, when named, into a new database."""
-    wish = {"backup_id": backup_id, "folder": folder, "database": database, "server": server}
+    wish = {"backup_id": backup_id, "folder": folder, "database": database, "server": server, "environment_id": environment_id}
     run.step("check", restore.check, run.id, wish, limit=600)
     run.step("files", restore.files, run.id, wish, limit=DAY)
     if database:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext_noop
 
 from wellkept.adapters.base import Site
@@ -16,22 +17,43 @@ from wellkept.backups import checks, repositories, sets, verify
 from wellkept.backups.failures import told
 from wellkept.backups.models import Backup
 from wellkept.estate import connect
-from wellkept.estate.models import Environment
+from wellkept.estate.models import Environment, Organisation
 from wellkept.lib.text import message
 from wellkept.lib.urls import parse_postgresql_url
-from wellkept.operations import progress
+from wellkept.operations import progress, queries
 from wellkept.operations.errors import Failed
 from wellkept.planning import figures
+from wellkept.planning.forecast import Forecast, Phase, remaining
 from wellkept.tools import command, postgres
 
 MARKER = ".wellkept-restore.json"
 JOBS = 2
 LOCAL = ("/", "127.0.0.1", "localhost", "::1")
 Wish = Mapping[str, Any]
+FILES, DATABASE = ("check", "files", "finish"), ("database", "figures")
+LIKE = {"check": "open", "files": "restore", "database": "database", "figures": "figures", "finish": "certificate"}
+"""Which step of a drill does what a step of a restore does: drills teach how long a restore takes before there was one."""
 
 
-def plan(backup_id: int, folder: str, database: str = "", server: str = "") -> dict[str, Any]:
-    """What a restore would do, in plain data, after every check; nothing is written. Raises Failed with the reason when it must not be done."""
+def places(organisation: Organisation) -> list[Path]:
+    """The folders of an organisation below which its backups may be restored from a page; WELLKEPT_RESTORE_FOLDERS says where they are."""
+    return [Path(place) / organisation.slug for place in settings.RESTORE_FOLDERS]
+
+
+def expected(backup: Backup, *, database: bool) -> Forecast | None:
+    """How long a restore should take, in seconds, from earlier restores and drills of the same environment; None where nobody knows yet."""
+    names = (*FILES, *DATABASE) if database else FILES
+    phases = queries.expected_phases("backups.restore", [(name, "") for name in names], backup.environment_id, backup.organisation_id)
+    drills = queries.expected_phases("backups.drill", [(LIKE[name], "") for name in names], backup.environment_id, backup.organisation_id)
+    known = [own if own["p50"] is not None else drill for own, drill in zip(phases, drills, strict=True)]
+    return remaining([Phase(Forecast(phase["p50"], phase["p90"]) if phase["p50"] is not None else None) for phase in known])
+
+
+def plan(backup_id: int, folder: str, database: str = "", server: str = "", environment_id: int | None = None) -> dict[str, Any]:
+    """What a restore would do, in plain data, after every check; nothing is written. Raises Failed with the reason when it must not be done.
+
+    The database goes to the server of the address ``server``, or to that of an environment: the backup's own one, unless another is named.
+    """
     backup = verify.verifiable(backup_id)
     target = Path(folder)
     _check_folder(target)
@@ -45,11 +67,12 @@ def plan(backup_id: int, folder: str, database: str = "", server: str = "") -> d
         "moment": str(backup.snapshot_at),
         "folder": str(target),
         "needed_bytes": needed,
+        "free_bytes": checks.free(target),
         "database": database or None,
         "server": None,
     }
     if database:
-        found = _server(backup, server)
+        found = _server(backup, server, environment_id)
         _check_database(backup, found, database)
         planned["server"] = f"{found.user}@{found.host}:{found.port}"
     return planned
@@ -59,7 +82,7 @@ def check(run_id: str, wish: Wish) -> dict[str, Any]:
     """Check all of it again and mark the folder as ours. A folder that this run marked before is fine."""
     folder = Path(wish["folder"])
     if not _owned(folder, run_id):
-        plan(wish["backup_id"], wish["folder"], wish["database"], wish["server"])
+        plan(wish["backup_id"], wish["folder"], wish["database"], wish["server"], wish.get("environment_id"))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / MARKER).write_text(json.dumps({"run": run_id, "database": ""}))
     return {}
@@ -80,7 +103,7 @@ def into_database(run_id: str, wish: Wish) -> dict[str, Any]:
     """Make the database and restore the dump into it. Repeated, the one that this run made is dropped first."""
     folder = _ours(run_id, wish)
     backup = verify.verifiable(wish["backup_id"])
-    server, name = _server(backup, wish["server"]), wish["database"]
+    server, name = _server(backup, wish["server"], wish.get("environment_id")), wish["database"]
     with told():
         if json.loads((folder / MARKER).read_text())["database"] == name:
             postgres.drop_database(server, name)
@@ -99,7 +122,7 @@ def compare(wish: Wish) -> dict[str, Any]:
     manifest = sets.load(folder, backup.manifest.get("sha256"))
     with (
         told(),
-        postgres.connect(_server(backup, wish["server"]), wish["database"], readonly=True) as connection,
+        postgres.connect(_server(backup, wish["server"], wish.get("environment_id")), wish["database"], readonly=True) as connection,
         command.stoppable(connection.cancel),
     ):
         ability = connect.ability(backup.environment, "figures")
@@ -128,7 +151,7 @@ def clean_up(run_id: str, wish: Wish) -> None:
     made = json.loads((folder / MARKER).read_text())["database"]
     if made:
         backup = Backup.objects.select_related("environment__system", "system").get(pk=wish["backup_id"])
-        postgres.drop_database(_server(backup, wish["server"]), made)
+        postgres.drop_database(_server(backup, wish["server"], wish.get("environment_id")), made)
     _empty(folder)
     (folder / MARKER).unlink()
 
@@ -136,7 +159,13 @@ def clean_up(run_id: str, wish: Wish) -> None:
 def _check_folder(target: Path) -> None:
     if not target.is_absolute():
         raise Failed(message(gettext_noop("{folder} must be an absolute path"), folder=str(target)))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    try:
+        empty = not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    except OSError as error:
+        raise Failed(
+            message(gettext_noop("{folder} cannot be used: {reason}; nothing was restored"), folder=str(target), reason=str(error))
+        ) from error
+    if not empty:
         raise Failed(message(gettext_noop("{folder} is not an empty folder; nothing was restored"), folder=str(target)))
     for environment in Environment.objects.select_related("system"):
         for name in ("files", "state"):
@@ -156,7 +185,11 @@ def _check_database(backup: Backup, server: postgres.Server, name: str) -> None:
             raise Failed(message(gettext_noop("The database {database} exists; nothing was restored"), database=name))
         with postgres.administration(server) as connection:
             version = postgres.server_version(connection)
+            able = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
             data = connection.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
+    if able is None or not able[0]:
+        text = gettext_noop("The role {user} may not make a database there: give it the right (ALTER ROLE … CREATEDB), or restore without a database")
+        raise Failed(message(text, user=server.user))
     made = int(backup.manifest["postgresql"]["major"])
     if version < made:
         text = gettext_noop("The backup was made on PostgreSQL {made}; a server of version {version} cannot take it")
@@ -174,8 +207,8 @@ def _environment_of(backup: Backup, server: postgres.Server, name: str) -> Envir
     return None
 
 
-def _server(backup: Backup, url: str) -> postgres.Server:
-    """The server to restore into: the named one (its password from the user's .pgpass), or the environment's own."""
+def _server(backup: Backup, url: str, environment_id: int | None) -> postgres.Server:
+    """The server to restore into: the named one (its password from the user's .pgpass), or that of an environment."""
     if url:
         try:
             parts = parse_postgresql_url(url)
@@ -184,8 +217,11 @@ def _server(backup: Backup, url: str) -> postgres.Server:
         if parts["PASSWORD"]:
             raise Failed(message(gettext_noop("A password does not belong in the address of a server: put it into the file .pgpass")))
         return postgres.Server(str(parts["HOST"] or "/var/run/postgresql"), int(str(parts["PORT"] or 5432)), str(parts["USER"] or "postgres"))
+    environment = backup.environment
+    if environment_id is not None:
+        environment = Environment.objects.select_related("system__organisation").get(pk=environment_id, system__organisation=backup.organisation_id)
     with told():
-        site: Site = connect.site(backup.environment)
+        site: Site = connect.site(environment)
     if site.server is None:
         raise Failed(message(gettext_noop("The database of this ERP cannot be reached from here: its server and a login for reading are not known")))
     return site.server

@@ -1,6 +1,5 @@
 """Backups: sets, drills with their certificates, and the way back."""
 
-import shlex
 from datetime import timedelta
 from typing import Any
 
@@ -356,22 +355,4 @@ def submit(request: shell.Request, one: System, operation: str, arguments: dict[
     environment = Environment.objects.filter(system=one, kind=Kind.PRODUCTION).first()
     return runtime.submit(
         operation, organisation=one.organisation, system=one, environment=environment, arguments=arguments, requested_by=request.user
-    )
-
-
-@shell.page
-@require_safe
-def restore(request: shell.Request, backup_id: int) -> HttpResponseBase:
-    """The way back in four steps: what, to where, what happens, and the command that does it on the machine."""
-    one = get_object_or_404(visible_to(request.user, Backup).select_related("system", "organisation", "repository", "environment"), pk=backup_id)
-    shell.look_at(request, one.organisation)
-    access.require(request.user, Role.OPERATOR, one)
-    folder = request.GET.get("folder", "").strip() or f"/srv/restored/{one.system.name}"
-    database = request.GET.get("database", "").strip()
-    words = ["wellkept", "backup", "restore", str(one.pk), "--to", folder, *(["--database", database] if database else [])]
-    proven = Drill.objects.filter(system=one.system, state=DrillState.PROVEN).order_by("-started_at").first()
-    return render(
-        request,
-        "backups/restore.html",
-        {"one": one, "folder": folder, "database": database, "command": shlex.join(words), "proven": proven, "counts": one.state == BackupState.GOOD},
     )
