@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import people
@@ -115,7 +116,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
             site.start()
             installation.start_worker()
             try:
-                with sync_playwright() as playwright:
+                # Beside Playwright's event loop Django uses another connection than before and after, and would keep it for the next world.
+                with sync_playwright() as playwright, contextlib.closing(connection):
                     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
                     made = World(site, browser, organisation, person, systems)
                     with made.context(signed_in=False) as context:
