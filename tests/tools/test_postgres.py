@@ -117,3 +117,27 @@ def test_a_folder_that_the_service_user_cannot_reach_is_named(tmp_path):
 def test_role_attributes_are_words_not_sql(cluster):
     with pytest.raises(postgres.PostgresError, match="not role attributes"):
         postgres.create_role(cluster.server(), "x", None, attributes="LOGIN; DROP TABLE y")
+
+
+def test_a_pid_file_that_a_crash_left_never_reaches_another_server(cluster):
+    folder = postgres.throwaway_folder()
+    crashed = postgres.Cluster(folder / "data", folder / "s", postgres.free_port(), cluster.os_user)
+    left = crashed.data / "postmaster.pid"
+    postgres.create_cluster(crashed, durable=False)
+    postgres.start(crashed)
+    try:
+        assert postgres.running(crashed)
+        lines = left.read_text().splitlines(keepends=True)
+        postgres.stop(crashed, "immediate")
+        innocent = (cluster.data / "postmaster.pid").read_text().splitlines(keepends=True)[0]
+        left.write_text("".join([innocent, *lines[1:]]))
+        assert not postgres.running(crashed)
+        postgres.stop(crashed, "immediate")
+        assert postgres.running(cluster)
+        assert command.started_at(int(innocent)) is not None
+        postgres.start(crashed)
+        assert postgres.running(crashed)
+        assert postgres.running(cluster)
+    finally:
+        postgres.destroy(crashed)
+        shutil.rmtree(folder)

@@ -188,8 +188,19 @@ def data_version(data: Path) -> int:
 
 
 def running(cluster: Cluster) -> bool:
-    """Whether the cluster's server runs now."""
-    return (cluster.data / "PG_VERSION").exists() and _pg_ctl(cluster, "status", accept=(0, 3, 4)).returncode == 0
+    """Whether the cluster's server runs now.
+
+    After a crash the number in its pid file may belong to a stranger, even to another PostgreSQL; the server's own process works in the data folder.
+    """
+    try:
+        return _process(cluster).joinpath("cwd").readlink() == cluster.data.resolve()
+    except (FileNotFoundError, ProcessLookupError, PermissionError, ValueError):
+        return False
+
+
+def _process(cluster: Cluster) -> Path:
+    """The process (in /proc) that the pid file names; ValueError for a file that is just being written."""
+    return Path(f"/proc/{abs(int((cluster.data / 'postmaster.pid').read_text().partition(chr(10))[0]))}")
 
 
 def start(cluster: Cluster, *, log: Path | None = None) -> None:
@@ -198,6 +209,10 @@ def start(cluster: Cluster, *, log: Path | None = None) -> None:
         return
     owned_folder(cluster.sockets, cluster.os_user, 0o700)
     target = log or cluster.data / "server.log"
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        if _process(cluster).exists():
+            # A stranger has the number of the server that crashed: PostgreSQL would take it for that server and refuse to start.
+            (cluster.data / "postmaster.pid").unlink()
     try:
         _pg_ctl(cluster, "--log", str(target), "--wait", "--timeout", f"{START_SECONDS:g}", "start")
     except command.CommandFailed as error:
