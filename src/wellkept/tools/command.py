@@ -16,6 +16,7 @@ import contextlib
 import contextvars
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -192,13 +193,14 @@ def run(
     user: str | None = None,
     on_line: Callable[[str], None] | None = None,
     keep: bool = True,
+    give_up: re.Pattern[str] | None = None,
     accept: Sequence[int] = (0,),
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
     ``timeout`` is in seconds; ``user`` is used only when we are root; ``on_line`` gets each line of standard output while the program runs
-    (the lines are returned too, unless ``keep`` is false: for output that may not fit into memory). Raises the errors listed at the top of
-    this module.
+    (the lines are returned too, unless ``keep`` is false: for output that may not fit into memory). A line of standard error that matches
+    ``give_up`` says that the program tries in vain: it is interrupted, and has failed. Raises the errors listed at the top of this module.
     """
     program = Path(str(args[0])).name
     check_stopped(program)
@@ -206,7 +208,7 @@ def run(
     dropped = dropping_to(user)
     process = _popen(args, env=env, cwd=cwd, user=dropped, dies_with_us=True, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
     with _registered(process.pid):
-        stdout, stderr, late = _communicate(process, stdin, timeout, on_line, keep=keep)
+        stdout, stderr, late = _communicate(process, stdin, timeout, on_line, keep=keep, give_up=give_up)
     seconds = time.monotonic() - started
     check_stopped(program)
     if late:
@@ -335,7 +337,13 @@ def _registered(group: int) -> Iterator[None]:
 
 
 def _communicate(
-    process: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None, on_line: Callable[[str], None] | None, *, keep: bool
+    process: subprocess.Popen[bytes],
+    stdin: bytes | None,
+    timeout: float | None,
+    on_line: Callable[[str], None] | None,
+    *,
+    keep: bool,
+    give_up: re.Pattern[str] | None,
 ) -> tuple[str, str, bool]:
     """Read both pipes to their end while the timeout is watched; the third value says that the timeout struck."""
     struck = threading.Event()
@@ -348,21 +356,30 @@ def _communicate(
     if timer is not None:
         timer.start()
     try:
-        if on_line is None:
+        if on_line is None and give_up is None:
             out, err = process.communicate(stdin)
             return out.decode(errors="replace"), err.decode(errors="replace"), struck.is_set()
-        return (*_stream(process, stdin, on_line, keep=keep), struck.is_set())
+        return (*_stream(process, stdin, on_line or (lambda _line: None), keep=keep, give_up=give_up), struck.is_set())
     finally:
         if timer is not None:
             timer.cancel()
 
 
-def _stream(process: subprocess.Popen[bytes], stdin: bytes | None, on_line: Callable[[str], None], *, keep: bool) -> tuple[str, str]:
+def _stream(
+    process: subprocess.Popen[bytes], stdin: bytes | None, on_line: Callable[[str], None], *, keep: bool, give_up: re.Pattern[str] | None
+) -> tuple[str, str]:
     if process.stdout is None or process.stderr is None:
         raise ValueError("a streamed program needs both pipes")
     errors: deque[str] = deque(maxlen=TAIL_LINES)
     error_pipe = process.stderr
-    reader = threading.Thread(target=lambda: errors.extend(line.decode(errors="replace") for line in error_pipe), daemon=True)
+
+    def listen() -> None:
+        for raw in error_pipe:
+            errors.append(raw.decode(errors="replace"))
+            if give_up is not None and give_up.search(errors[-1]):
+                _interrupt(process)
+
+    reader = threading.Thread(target=listen, daemon=True)
     reader.start()
     if stdin is not None and process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
@@ -377,3 +394,12 @@ def _stream(process: subprocess.Popen[bytes], stdin: bytes | None, on_line: Call
     process.wait()
     reader.join()
     return "\n".join(lines), "".join(errors)
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Have a program end itself, which lets it tidy up; when it does not, kill its group."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        kill_group(process.pid, signal.SIGKILL)

@@ -1,100 +1,63 @@
-"""restic: encrypted, deduplicated repositories of snapshots. Written for 0.14, the version of Debian 12.
+"""restic: encrypted, deduplicated repositories of snapshots. Written for 0.14, the version of Debian 12; its errors are in ``restic_errors``.
 
-The password, the location and access keys go in by the environment, never by arguments. A local cache is used only to write faster: what proves
-something is always read from the repository itself (``ls`` with a cache shows a snapshot whose packs are gone).
-
-Errors say what the caller has to decide::
-
-    ResticError
-    ├── NoRepository   nothing is there: mend the location, or create it
-    ├── WrongKey       the password does not open it: use the escrowed one
-    ├── Unreachable    the place does not answer: try again later
-    ├── Damaged        what is stored is not what was written: keep it, make a new backup elsewhere
-    ├── Full           no space is left where it writes
-    ├── Locked         another process holds the repository
-    └── Incomplete     some of the files could not be read while backing up
+The password, the location and access keys go in by the environment, an ssh key by a file in memory, nothing by arguments. A local cache is
+used only to write faster: what proves something is always read from the repository itself (``ls`` with a cache shows a snapshot whose packs are
+gone).
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wellkept.tools import command
+from wellkept.lib import memory
+from wellkept.tools import command, ssh
+from wellkept.tools.restic_errors import (
+    IN_VAIN,
+    Damaged,
+    Full,
+    Incomplete,
+    KeepsAll,
+    Locked,
+    NoRepository,
+    Refused,
+    ResticError,
+    Unreachable,
+    WrongKey,
+    understand,
+)
+
+__all__ = ["Damaged", "Full", "Incomplete", "KeepsAll", "Locked", "NoRepository", "Refused", "ResticError", "Unreachable", "WrongKey"]
 
 HOST = "wellkept"
 FRAMES_PER_SECOND = "2"
 SOME_UNREADABLE = 3
+NO_VARIABLES = {"REST_USER", "REST_PASSWORD", "SSH_PRIVATE_KEY"}
 LOCATION = re.compile(r"(s3|rest|sftp):.+")
-SSH_TARGET = re.compile(r"sftp:(//)?([A-Za-z0-9_][A-Za-z0-9_.-]*@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:\d+)?[:/].+")
 CREDENTIALS_IN_URL = re.compile(r"^(rest:https?://)([^/@]+)@(.+)$")
-
-
-class ResticError(Exception):
-    """restic could not do it."""
-
-
-class NoRepository(ResticError):
-    """There is no repository at the location."""
-
-
-class WrongKey(ResticError):
-    """The password does not open the repository."""
-
-
-class Unreachable(ResticError):
-    """The place of the repository does not answer."""
-
-
-class Damaged(ResticError):
-    """What is stored cannot be read back as it was written."""
-
-
-class Full(ResticError):
-    """No space is left."""
-
-
-class Locked(ResticError):
-    """Another process holds the repository."""
-
-
-class Incomplete(ResticError):
-    """Some files could not be read for the backup."""
-
-
-SIGNS: Sequence[tuple[type[ResticError], Sequence[str]]] = (
-    (Full, ("no space left on device", "disk quota exceeded", "not enough space")),
-    (WrongKey, ("wrong password or no key found",)),
-    (Locked, ("repository is already locked", "unable to create lock in backend: repository")),
-    (
-        Unreachable,
-        ("connection refused", "no such host", "i/o timeout", "network is unreachable", r"Permission denied \(", "connection reset", "ssh: "),
-    ),
-    (NoRepository, ("Is there a repository at the following location", "config file does not exist", "unable to open config file")),
-    (Damaged, ("ciphertext verification failed", "unexpected EOF", "unexpected file size", "does not match", "contains errors")),
-    (
-        Damaged,
-        ("config cannot be loaded", "not found in index", "invalid data", "id .* not found", "no such file or directory", r"There were \d+ errors"),
-    ),
-)
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Where snapshots are and what opens them. ``credentials`` are environment variables for S3, or ``REST_USER`` and ``REST_PASSWORD``.
+    """Where snapshots are and what opens them.
 
-    ``cache`` is a folder that speeds up writing.
+    ``credentials`` are environment variables for S3, or ``REST_USER`` and ``REST_PASSWORD``, or ``SSH_PRIVATE_KEY``. ``cache`` is a folder that
+    speeds up writing. ``host_key`` is the public key of an sftp server ("ssh-ed25519 AAAA…"), ``ca`` the PEM of the certificate authority of a
+    server with TLS, when it is not one of the system's.
     """
 
     location: str
     password: str = field(repr=False)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     cache: Path | None = None
+    host_key: str = ""
+    ca: str = ""
 
     def env(self) -> dict[str, str]:
         """The variables that restic reads."""
-        others = {name: value for name, value in self.credentials.items() if name not in {"REST_USER", "REST_PASSWORD"}}
+        others = {name: value for name, value in self.credentials.items() if name not in NO_VARIABLES}
         place = self.location
         if "REST_PASSWORD" in self.credentials and place.startswith("rest:"):
             scheme, rest = place.split("://", 1)
@@ -152,8 +115,8 @@ def parse_location(text: str) -> tuple[str, dict[str, str]]:
         return str(Path(place)), {}
     if not LOCATION.fullmatch(place) or any(ord(letter) < 32 for letter in place):
         raise ValueError("a repository is an absolute folder, or starts with sftp:, s3: or rest:")
-    if place.startswith("sftp:") and not SSH_TARGET.fullmatch(place):
-        raise ValueError("an sftp repository is written sftp:user@host:/folder or sftp://user@host:port//folder")
+    if is_sftp(place):
+        ssh.target(place)
     found = CREDENTIALS_IN_URL.match(place)
     if found is None:
         if "@" in place and not place.startswith("sftp:"):
@@ -166,6 +129,11 @@ def parse_location(text: str) -> tuple[str, dict[str, str]]:
 def is_folder(location: str) -> bool:
     """Whether the repository is a folder of this machine."""
     return location.startswith("/")
+
+
+def is_sftp(location: str) -> bool:
+    """Whether the repository is reached by ssh."""
+    return location.startswith("sftp:")
 
 
 def version() -> str:
@@ -324,24 +292,28 @@ def _run(
     accept: Sequence[int] = (0,),
 ) -> command.Completed:
     cache: list[str | Path] = ["--cache-dir", repository.cache] if cached and repository.cache is not None else ["--no-cache"]
-    try:
-        return command.run(["restic", *cache, *args], env=repository.env(), cwd=cwd, on_line=on_line, keep=keep, timeout=timeout, accept=accept)
-    except command.CommandFailed as error:
-        raise understand(error.stderr, repository) from error
+    with _way(repository) as (way, log):
+        line = ["restic", *way, *cache, *args]
+        try:
+            return command.run(line, env=repository.env(), cwd=cwd, on_line=on_line, keep=keep, timeout=timeout, give_up=IN_VAIN, accept=accept)
+        except command.CommandFailed as error:
+            raise understand(log.read_text() + error.stderr, [repository.password, *repository.credentials.values()]) from error
 
 
-def understand(stderr: str, repository: Repository) -> ResticError:
-    """The error that restic's words mean, with its most telling line and without secrets."""
-    text = stderr
-    for secret in (repository.password, *repository.credentials.values()):
-        text = text.replace(secret, "…") if secret else text
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for kind, signs in SIGNS:
-        telling = [line for line in lines if re.search("|".join(signs), line)]
-        if telling:
-            first = next((line for line in telling if "retrying after" not in line), telling[-1])
-            return kind(first.removeprefix("Fatal: ").removeprefix("ignoring error for "))
-    return ResticError(lines[-1].removeprefix("Fatal: ") if lines else "restic failed and said nothing")
+@contextlib.contextmanager
+def _way(repository: Repository) -> Iterator[tuple[list[str | Path], Path]]:
+    """The options that lead restic to the place and no other, and the file in which ssh says what went wrong."""
+    with contextlib.ExitStack() as files:
+        log = files.enter_context(memory.file())
+        if repository.ca:
+            yield ["--cacert", files.enter_context(memory.file(repository.ca))], log
+        elif is_sftp(repository.location):
+            key = files.enter_context(memory.file(repository.credentials.get("SSH_PRIVATE_KEY", "")))
+            known = files.enter_context(memory.file(ssh.known_host(ssh.host_key(repository.host_key))))
+            opened = ssh.sftp_command(ssh.target(repository.location), key=key, known=known, log=log)
+            yield ["--option", f"sftp.command={' '.join(opened)}"], log
+        else:
+            yield [], log
 
 
 def _json(line: str) -> dict[str, object]:
