@@ -1,11 +1,12 @@
 """What buttons do, for whom, and that nothing happens for the others."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from tests.people import PASSWORD, make_member
 from tests.web.conftest import SignIn
@@ -136,6 +137,16 @@ def test_plans_are_made_paused_changed_and_removed(system: System, operator: Per
     assert not Schedule.objects.exists()
 
 
+def test_a_plan_by_a_cron_expression_and_one_without_a_time(system: System, operator: Person, sign_in: SignIn) -> None:
+    client = sign_in(operator)
+    wish = {"operation": "backups.take", "system": system.pk, "rhythm": "cron", "time": "", "cron": "*/20 6-18 * * *", "time_zone": "UTC"}
+    client.post("/settings/schedules/add/", wish)
+    assert Schedule.objects.get().cron == "*/20 6-18 * * *"
+    refused = client.post("/settings/schedules/add/", {**wish, "rhythm": "{minute} {hour} * * *"})
+    assert "Say at which time." in refused.content.decode()
+    assert Schedule.objects.count() == 1
+
+
 def test_a_token_is_shown_once_and_can_be_ended(organisation: Organisation, operator: Person, sign_in: SignIn) -> None:
     client = sign_in(operator)
     page = client.post("/settings/tokens/", {"name": "script", "scope": "viewer", "days": "30"}).content.decode()
@@ -203,3 +214,24 @@ def test_somebody_without_a_password_chooses_one(viewer: Person, sign_in: SignIn
     assert viewer.check_password(PASSWORD)
     assert Client().post("/account/sign-in/", {"login": viewer.email, "password": PASSWORD}).status_code == 302
     assert client.get("/account/password/new/").status_code == 302
+
+
+@pytest.fixture
+def english_again(db: None) -> Iterator[None]:
+    """Whatever language a page speaks, the next test starts in English again."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.mark.usefixtures("english_again")
+def test_refusals_are_said_in_the_language_of_the_person(system: System, administrator: Person, viewer: Person, sign_in: SignIn) -> None:
+    Person.objects.update(language="zh-hant")
+    denied = sign_in(viewer).post(f"/systems/{system.pk}/back-up/")
+    assert (denied.status_code, "這需要「操作員」角色；您的角色是「檢視者」" in denied.content.decode()) == (403, True)
+    client = sign_in(administrator)
+    last = client.post(f"/settings/people/{administrator.memberships.get().pk}/", {"role": "viewer"}, follow=True).content.decode()
+    assert "的最後一位管理員" in last
+    wish = {"operation": "backups.take", "system": system.pk, "rhythm": "cron", "time": "", "cron": "every night", "time_zone": "Asia/Taipei"}
+    refused = client.post("/settings/schedules/add/", wish).content.decode()
+    assert "「every night」不是 cron 運算式；請寫五個欄位" in refused
+    assert not Schedule.objects.exists()

@@ -6,13 +6,14 @@ import pytest
 from django.utils import timezone, translation
 
 from tests.web.estate import make_kept, make_run
+from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Organisation
 from wellkept.lib.text import message
 from wellkept.operations import queries
 from wellkept.operations.models import Run, RunState
 from wellkept.web import bars, words
 from wellkept.web.sparks import spark
-from wellkept.web.told import told
+from wellkept.web.told import refusal, told
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -110,3 +111,15 @@ def test_a_curve_needs_two_values_and_shows_a_target_within_reach() -> None:
     far = spark([1.0, 2.0], 900.0)
     assert far is not None
     assert far.target is None
+
+
+def test_a_refusal_is_a_sentence_whatever_it_came_from() -> None:
+    kept = Taken("the system {name} is kept already", name="erp1")
+    with translation.override("en"):
+        assert refusal(kept) == "The system erp1 is kept already"
+        assert refusal(Invalid("{system} was given up already", system="erp1")) == "erp1 was given up already"
+        assert refusal(Invalid('--arguments is a JSON object, like {"steps": 3}')) == '--arguments is a JSON object, like {"steps": 3}'
+        assert refusal(OSError("no such place")) == "No such place"
+    with translation.override("zh-hans"):
+        assert refusal(kept) == "系统 erp1 已在维护中"
+        assert str(kept) == "the system erp1 is kept already"

@@ -12,15 +12,21 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from wellkept.estate.models import ApiToken, Membership, Organisation, Person, Role, System
+from wellkept.lib.text import Message, message, say
 
 M = TypeVar("M", bound=Model)
 ORDER = [Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.ADMINISTRATOR]
 
 
 class Denied(PermissionDenied):
-    """The role is not enough; the text says which one is needed."""
+    """The role is not enough; ``message`` is the stored sentence that says which one is needed."""
+
+    def __init__(self, template: str, /, **params: object) -> None:
+        self.message: Message = message(template, **params)
+        super().__init__(say(self.message))
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,9 @@ def require(who: Who, role: str, thing: Model) -> None:
     organisation, system = whereabouts(thing)
     held = role_on(who, organisation, system)
     if held is None or _rank(held) < _rank(role):
-        raise Denied(f"this needs the role {Role(role).value}" + (f"; yours is {held.value}" if held else ""))
+        if held is None:
+            raise Denied(gettext_noop("this needs the role {role}"), role=Role(role).value)
+        raise Denied(gettext_noop("this needs the role {role}; yours is {held}"), role=Role(role).value, held=held.value)
 
 
 def whereabouts(thing: Model) -> tuple[Organisation, System | None]:

@@ -72,13 +72,13 @@ def plan(organisation: Organisation, name: str, site: Site, *, who: Who, adapter
     access.require(who, Role.ADMINISTRATOR, organisation)
     check_name(name)
     if not site.database:
-        raise Invalid("the name of the ERP's database is missing")
+        raise Invalid(gettext_noop("the name of the ERP's database is missing"))
     connect.check_addresses(site.url, site.server.host if site.server else None, site.server.port if site.server else None)
     _check_free(organisation, name, site)
     discovery: Discovery = registry.ability(adapter, "inspect").discover(site)
     if version_of(discovery) == "" and not any(component.kind == "module" for component in discovery.components):
         reasons = "; ".join(f"{blind.what}: {blind.why}" for blind in discovery.blind)
-        raise Invalid(f"no {adapter} was found there ({reasons or 'nothing could be seen'})")
+        raise Invalid(gettext_noop("no {adapter} was found there: {reason}"), adapter=adapter, reason=reasons or "nothing could be seen")
     files = discovery.files if discovery.files is not None else site.files
     return Plan(organisation, name, title, adapter, replace(site, files=files), discovery)
 
@@ -91,7 +91,7 @@ def apply(plan: Plan, *, who: Who, extra: Mapping[str, Any] | None = None) -> Sy
         with transaction.atomic():
             system = System.objects.create(organisation=plan.organisation, name=plan.name, title=plan.title, adapter=plan.adapter)
     except IntegrityError as error:
-        raise Taken(f"the system {plan.name} is kept already") from error
+        raise Taken(gettext_noop("the system {system} is kept already"), system=plan.name) from error
     environment = Environment.objects.create(system=system, host=_host(plan), time_zone=plan.organisation.time_zone)
     connect.keep(environment, plan.site)
     if extra:
@@ -148,20 +148,20 @@ def check_name(name: str) -> None:
     try:
         validate_slug(name)
     except ValidationError as error:
-        raise Invalid(f"{name!r} is not a name for a system: use letters, digits, hyphens and underscores") from error
+        raise Invalid(gettext_noop("“{name}” is not a name for a system: use letters, digits, hyphens and underscores"), name=name) from error
     longest = System._meta.get_field("name").max_length or 0  # noqa: SLF001 - Django's documented way to a field
     if len(name) > longest:
-        raise Invalid(f"the name of a system has at most {longest} characters")
+        raise Invalid(gettext_noop("the name of a system has at most {longest} characters"), longest=longest)
 
 
 def _check_free(organisation: Organisation, name: str, site: Site) -> None:
     """The name and the ERP itself must be new to the organisation."""
     kept = Environment.objects.filter(system__organisation=organisation, system__removed_at=None).select_related("system")
     if System.objects.filter(organisation=organisation, name=name, removed_at=None).exists():
-        raise Taken(f"the system {name} is kept already")
+        raise Taken(gettext_noop("the system {name} is kept already"), name=name)
     for environment in kept:
         if _same(environment.settings, site):
-            raise Taken(f"this ERP is kept already, as {environment.system.name}")
+            raise Taken(gettext_noop("this ERP is kept already, as {system}"), system=environment.system.name)
 
 
 def _same(settings: dict[str, Any], site: Site) -> bool:

@@ -6,11 +6,19 @@
     ├── NotFound   nothing of this name is visible: name another one
     ├── Taken      the name is in use: choose another one, or use what is there
     └── Invalid    the wish makes no sense: mend it; nothing was stored
+
+``message`` is a stored sentence, so that a page says it in the person's language; ``str()`` says it in English.
 """
+
+from wellkept.lib.text import Message, message, say
 
 
 class EstateError(Exception):
-    """A wish about organisations, people or systems that cannot be fulfilled."""
+    """A wish about organisations, people or systems that cannot be fulfilled; a template is marked for translation where it is written."""
+
+    def __init__(self, text: str | Message, /, **params: object) -> None:
+        self.message: Message = text if isinstance(text, dict) else message(text, **params)
+        super().__init__(say(self.message))
 
 
 class NotFound(EstateError):

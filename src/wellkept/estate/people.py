@@ -20,12 +20,12 @@ PASSWORD_BYTES = 15
 @transaction.atomic
 def create_organisation(slug: str, name: str, *, who: Who, time_zone: str = "UTC", language: str = "en") -> Organisation:
     """Make an organisation. Raises Taken when the short name is in use, Invalid for a value that makes no sense."""
-    _check(validate_slug, slug, f"{slug!r} is not a short name: use letters, digits, hyphens and underscores")
+    _check(validate_slug, slug, gettext_noop("“{value}” is not a short name: use letters, digits, hyphens and underscores"))
     if time_zone not in available_timezones():
-        raise Invalid(f"{time_zone!r} is not a time zone; write one like Asia/Taipei")
+        raise Invalid(gettext_noop("“{time_zone}” is not a time zone; write one like Asia/Taipei"), time_zone=time_zone)
     made, fresh = Organisation.objects.get_or_create(slug=slug, defaults={"name": name or slug, "time_zone": time_zone, "language": language})
     if not fresh:
-        raise Taken(f"there is an organisation {slug} already")
+        raise Taken(gettext_noop("there is an organisation {slug} already"), slug=slug)
     history.note(made, "estate.organisation_created", message(gettext_noop("The organisation {name} was created"), name=made.name), who=who)
     return made
 
@@ -39,7 +39,7 @@ def invite(organisation: Organisation, email: str, role: str, *, who: Who, name:
     """
     access.require(who, Role.ADMINISTRATOR, organisation)
     email = email.strip().lower()
-    _check(validate_email, email, f"{email!r} is not an e-mail address")
+    _check(validate_email, email, gettext_noop("“{value}” is not an e-mail address"))
     _check_place(organisation, role, system)
     person = Person.objects.filter(email=email).first()
     password = None
@@ -47,7 +47,7 @@ def invite(organisation: Organisation, email: str, role: str, *, who: Who, name:
         password = new_password()
         person = Person.objects.create_user(email, password, name=name, language=organisation.language, time_zone=organisation.time_zone)
     elif person.memberships.filter(organisation=organisation, system=system).exists():
-        raise Taken(f"{email} is a member already; change the role instead")
+        raise Taken(gettext_noop("{email} is a member already; change the role instead"), email=email)
     Membership.objects.create(person=person, organisation=organisation, system=system, role=role)
     _note_role(organisation, gettext_noop("{email} was invited as {role}"), person, role, who=who, system=system)
     return person, password
@@ -66,7 +66,7 @@ def set_role(organisation: Organisation, person: Person, role: str | None, *, wh
     if role is not None:
         _check_place(organisation, role, system)
     if role is None and held is None:
-        raise NotFound(f"{person.email} has no role there")
+        raise NotFound(gettext_noop("{email} has no role there"), email=person.email)
     if held is not None and held.role == Role.ADMINISTRATOR and role != Role.ADMINISTRATOR and system is None:
         _check_not_last(organisation, person)
     if role is None:
@@ -87,7 +87,7 @@ def reset_password(person: Person, *, who: Who) -> str:
     """
     memberships = list(person.memberships.select_related("organisation"))
     if not isinstance(who, Console) and not memberships:
-        raise access.Denied("only the console may set the password of somebody who is no member")
+        raise access.Denied(gettext_noop("only the console may set the password of somebody who is no member"))
     for held in memberships:
         access.require(who, Role.ADMINISTRATOR, held.organisation)
     password = new_password()
@@ -103,24 +103,28 @@ def new_password() -> str:
     return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
-def _check(validate: object, value: str, text: str) -> None:
+def _check(validate: object, value: str, template: str) -> None:
     try:
         validate(value)  # type: ignore[operator]
     except ValidationError as error:
-        raise Invalid(text) from error
+        raise Invalid(template, value=value) from error
 
 
 def _check_place(organisation: Organisation, role: str, system: System | None) -> None:
     if role not in Role.values:
-        raise Invalid(f"{role!r} is not a role; the roles are {', '.join(Role.values)}")
+        raise Invalid(gettext_noop("“{role}” is not a role; the roles are {known}"), role=role, known=", ".join(Role.values))
     if system is not None and system.organisation_id != organisation.pk:
-        raise Invalid(f"the system {system.name} belongs to another organisation")
+        raise Invalid(gettext_noop("the system {system} belongs to another organisation"), system=system.name)
 
 
 def _check_not_last(organisation: Organisation, person: Person) -> None:
     others = Membership.objects.filter(organisation=organisation, system=None, role=Role.ADMINISTRATOR, person__is_active=True).exclude(person=person)
     if not others.exists():
-        raise Invalid(f"{person.email} is the last administrator of {organisation.slug}: give somebody else the role first")
+        raise Invalid(
+            gettext_noop("{email} is the last administrator of {organisation}: give somebody else the role first"),
+            email=person.email,
+            organisation=organisation.slug,
+        )
 
 
 def _note_role(organisation: Organisation, template: str, person: Person, role: str, *, who: Who, system: System | None) -> None:

@@ -95,7 +95,7 @@ def forget(system: System, *, who: Who) -> dict[str, int]:
     """
     access.require(who, Role.ADMINISTRATOR, system)
     if any(environment.settings.get("provisioned") for environment in system.environments.all()):
-        raise Invalid(f"{system.name} was provisioned here; destroy it instead: wellkept system destroy {system.name}")
+        raise Invalid(gettext_noop("{system} was provisioned here; destroy it instead: wellkept system destroy {system}"), system=system.name)
     return give_up(system, who=who, told=message(gettext_noop("The system {name} was given up"), name=system.name))
 
 
@@ -105,9 +105,9 @@ def give_up(system: System, *, who: Who, told: Message) -> dict[str, int]:
     # The lock lets a second one who gives the same system up see that it is gone.
     current = System.objects.select_for_update().filter(pk=system.pk, removed_at=None).first()
     if current is None:
-        raise Invalid(f"{system.name} was given up already")
+        raise Invalid(gettext_noop("{system} was given up already"), system=system.name)
     if system.runs.filter(ended_at=None).exists():
-        raise Invalid(f"{system.name} has an open run: wait for its end, or cancel it")
+        raise Invalid(gettext_noop("{system} has an open run: wait for its end, or cancel it"), system=system.name)
     counts = what_is_forgotten(system)
     Secret.objects.filter(organisation=system.organisation, name__in=_secret_names(system)).delete()
     Membership.objects.filter(system=system).delete()
@@ -135,7 +135,7 @@ def _secret_names(system: System) -> list[str]:
 
 def _cluster(environment: Environment, home: Home) -> postgres.Cluster:
     if not environment.settings.get("provisioned"):
-        raise Invalid(f"{environment.system.name} was installed by somebody else: start and stop it the way they do")
+        raise Invalid(gettext_noop("{system} was installed by somebody else: start and stop it the way they do"), system=environment.system.name)
     system = environment.system
     return cluster(home, system.organisation, system.name, int(environment.settings["cluster_port"]))
 

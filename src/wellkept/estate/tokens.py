@@ -27,14 +27,20 @@ def create(person: Person, organisation: Organisation, name: str, *, scope: str,
     Raises Invalid when the scope is more than the person's role or the time makes no sense; Denied for a token on behalf of somebody else.
     """
     if not name.strip():
-        raise Invalid("a token needs a name that says what uses it")
+        raise Invalid(gettext_noop("a token needs a name that says what uses it"))
     if not 1 <= days <= LONGEST_DAYS:
-        raise Invalid(f"a token is valid for 1 to {LONGEST_DAYS} days")
+        raise Invalid(gettext_noop("a token is valid for 1 to {days} days"), days=LONGEST_DAYS)
     if who != person and not isinstance(who, access.Console):
-        raise access.Denied("a token can only be made by the person it acts for, signed in")
+        raise access.Denied(gettext_noop("a token can only be made by the person it acts for, signed in"))
     held = _highest(person, organisation)
     if held is None or scope not in Role.values or access.ORDER.index(Role(scope)) > access.ORDER.index(held):
-        raise Invalid(f"the scope {scope} is more than the role of {person.email} in {organisation.slug} ({held.value if held else 'none'})")
+        raise Invalid(
+            gettext_noop("the scope {scope} is more than the role of {email} in {organisation} ({role})"),
+            scope=scope,
+            email=person.email,
+            organisation=organisation.slug,
+            role=held.value if held else "none",
+        )
     text = PREFIX + secrets.token_urlsafe(32)
     end = timezone.now() + dt.timedelta(days=days)
     made = ApiToken.objects.create(

@@ -62,7 +62,7 @@ def add(
     """Have an operation started again and again; the time zone is the organisation's unless another is given. Raises Invalid and Denied."""
     access.require(who, Role.OPERATOR, system or organisation)
     if operation not in registry.registered():
-        raise Invalid(f"there is no operation {operation}")
+        raise Invalid(gettext_noop("there is no operation {operation}"), operation=operation)
     expression, zone = checked(cron, time_zone or organisation.time_zone)
     schedule = Schedule.objects.create(
         organisation=organisation,
@@ -117,7 +117,7 @@ def checked(cron: str, time_zone: str) -> tuple[str, str]:
         crons.zone(time_zone)
         return crons.normal(cron), time_zone
     except crons.InvalidCron as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(error.message) from error
 
 
 def upcoming(cron: str, time_zone: str, count: int = 5, after: datetime | None = None) -> list[datetime]:

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
+from wellkept.lib.text import Message, gettext_noop, message, say
+
 FIELDS = 5
 FIELD = re.compile(r"[0-9A-Za-z*,/\-]+\Z")
 CHANCE = re.compile(r"(?i)(?<![a-z])[hr](?![a-z])")
@@ -20,7 +22,11 @@ SOON = timedelta(hours=3)
 
 
 class InvalidCron(ValueError):
-    """The expression or the time zone cannot be used; the text says which and why."""
+    """The expression or the time zone cannot be used; ``message`` is the stored sentence that says which and why."""
+
+    def __init__(self, template: str, /, **params: object) -> None:
+        self.message: Message = message(template, **params)
+        super().__init__(say(self.message))
 
 
 def zone(name: str) -> ZoneInfo:
@@ -28,7 +34,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidCron(f"{name!r} is not a time zone; write one like Europe/Zurich or Asia/Taipei") from error
+        raise InvalidCron(gettext_noop("“{name}” is not a time zone; write one like Europe/Zurich or Asia/Taipei"), name=name) from error
 
 
 def normal(expression: str) -> str:
@@ -36,13 +42,13 @@ def normal(expression: str) -> str:
     text = " ".join(NAMES.get(expression.strip().lower(), expression).split())
     parts = text.split(" ")
     if len(parts) != FIELDS or CHANCE.search(text) or not all(FIELD.match(part) for part in parts):
-        raise InvalidCron(f"{expression!r} is not a cron expression; write five fields: minute hour day month weekday")
+        raise InvalidCron(gettext_noop("“{cron}” is not a cron expression; write five fields: minute hour day month weekday"), cron=expression)
     try:
         croniter(text, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
     except CroniterBadDateError as error:
-        raise InvalidCron(f"{expression!r} never happens") from error
+        raise InvalidCron(gettext_noop("“{cron}” never happens"), cron=expression) from error
     except (CroniterError, ValueError, KeyError) as error:
-        raise InvalidCron(f"{expression!r} is not a cron expression: {error}") from error
+        raise InvalidCron(gettext_noop("“{cron}” is not a cron expression: {reason}"), cron=expression, reason=str(error)) from error
     return text
 
 
@@ -61,7 +67,7 @@ def next_after(expression: str, time_zone: str, moment: datetime) -> datetime:
         again = instant(local, place, fold=1) if repeats else first
         best = min((found for found in (best, first, again) if found is not None and found > moment), default=None)
     if best is None:
-        raise InvalidCron(f"{expression!r} never happens again")
+        raise InvalidCron(gettext_noop("“{cron}” never happens again"), cron=expression)
     return best
 
 

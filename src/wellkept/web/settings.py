@@ -30,9 +30,11 @@ from wellkept.operations.schedule_words import describe
 from wellkept.planning import retention
 from wellkept.tools import command, restic
 from wellkept.web import account, forgetting, shell, titles
+from wellkept.web.told import refusal
 
 FORM = ["GET", "HEAD", "POST"]
 PLANNABLE = ("backups.take", "backups.drill")
+CRON = "cron"
 
 
 class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -103,8 +105,8 @@ def invite(request: shell.Request) -> HttpResponseBase:
             person, password = members.invite(
                 request.organisation, wish["email"], wish["role"], who=request.user, name=wish["name"], system=wish["system"]
             )
-        except EstateError as refusal:
-            form.add_error(None, str(refusal))
+        except EstateError as error:
+            form.add_error(None, refusal(error))
         else:
             return once(request, "settings/invited.html", {"person": person, "password": password, "tab": "people"})
     return render(
@@ -130,8 +132,8 @@ def member(request: shell.Request, membership_id: int) -> HttpResponseBase:
         role = None if "remove" in request.POST else request.POST.get("role", "")
         members.set_role(request.organisation, one.person, role, who=request.user, system=one.system)
         messages.success(request, _("Saved."))
-    except (EstateError, access.Denied) as refusal:
-        messages.error(request, str(refusal))
+    except (EstateError, access.Denied) as error:
+        messages.error(request, refusal(error))
     return redirect("settings_people")
 
 
@@ -169,7 +171,7 @@ class ScheduleForm(forms.Form):
             ("{minute} {hour} * * *", gettext_lazy("Every day")),
             ("{minute} {hour} * * 0", gettext_lazy("Every Sunday")),
             ("{minute} {hour} 1 * *", gettext_lazy("On the first of every month")),
-            ("", gettext_lazy("By a cron expression")),
+            (CRON, gettext_lazy("By a cron expression")),
         ],
     )
     time = forms.TimeField(label=gettext_lazy("At"), initial="02:30", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"), required=False)
@@ -181,10 +183,17 @@ class ScheduleForm(forms.Form):
     )
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=account.zones)
 
+    def clean(self) -> dict[str, Any]:
+        """A rhythm needs its time."""
+        wish = super().clean() or {}
+        if wish.get("rhythm") != CRON and not wish.get("time") and "time" not in self.errors:
+            self.add_error("time", _("Say at which time."))
+        return wish
+
     def expression(self) -> str:
         """The cron expression that was meant."""
         wish = self.cleaned_data
-        if not wish["rhythm"] or not wish["time"]:
+        if wish["rhythm"] == CRON:
             return str(wish["cron"])
         return str(wish["rhythm"]).format(minute=wish["time"].minute, hour=wish["time"].hour)
 
@@ -204,8 +213,8 @@ def schedule_add(request: shell.Request) -> HttpResponseBase:
             schedules_of.add(
                 request.organisation, wish["operation"], form.expression(), who=request.user, time_zone=wish["time_zone"], system=wish["system"]
             )
-        except EstateError as refusal:
-            form.add_error("cron", str(refusal))
+        except EstateError as error:
+            form.add_error("cron", refusal(error))
         else:
             messages.success(request, _("Planned."))
             return redirect("settings_schedules")
@@ -234,8 +243,8 @@ def schedule(request: shell.Request, schedule_id: int) -> HttpResponseBase:
         access.require(request.user, Role.OPERATOR, one)
         try:
             done = change(request, one, form)
-        except EstateError as refusal:
-            form.add_error("cron", str(refusal))
+        except EstateError as error:
+            form.add_error("cron", refusal(error))
             done = False
         if done:
             messages.success(request, _("Saved."))
@@ -323,8 +332,8 @@ def repository_add(request: shell.Request) -> HttpResponseBase:
                 recipients=wish["recipients"].split(),
                 credentials=form.credentials(),
             )
-        except (EstateError, restic.ResticError, command.CommandError, OSError) as refusal:
-            form.add_error(None, str(refusal))
+        except (EstateError, restic.ResticError, command.CommandError, OSError) as error:
+            form.add_error(None, refusal(error))
         else:
             messages.success(request, _("The repository was made. Keep its recovery key in a safe place now."))
             return redirect("settings_repository", repository_id=made.pk)
@@ -346,8 +355,8 @@ def repository(request: shell.Request, repository_id: int) -> HttpResponseBase:
         try:
             if "recovery" in request.POST:
                 return handed_over(one, keeping.recovery_key(one, actor=access.actor(request.user)))
-        except EstateError as refusal:
-            messages.error(request, str(refusal))
+        except EstateError as error:
+            messages.error(request, refusal(error))
     lines = forgetting.shown(request, one, forget.preview(one))
     context = {"one": one, "rules": retention.rules(one.retention), "goes": [line for line in lines if not line.keep], "tab": "repositories"}
     return render(request, "settings/repository.html", context)
@@ -378,8 +387,8 @@ def tokens(request: shell.Request) -> HttpResponseBase:
         wish = form.cleaned_data
         try:
             token, text = keys.create(request.user, request.organisation, wish["name"], scope=wish["scope"], days=wish["days"], who=request.user)
-        except EstateError as refusal:
-            form.add_error(None, str(refusal))
+        except EstateError as error:
+            form.add_error(None, refusal(error))
         else:
             return once(request, "settings/token.html", {"token": token, "text": text, "tab": "tokens"})
     rows = visible_to(request.user, ApiToken).filter(organisation=request.organisation).select_related("person").order_by("expires_at")

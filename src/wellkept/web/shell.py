@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from wellkept.estate.models import Membership, Organisation, Person, Role
+from wellkept.web.told import refusal
 
 P = ParamSpec("P")
 
@@ -120,4 +121,4 @@ def link(name: str, **keywords: Any) -> str:
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403 with the reason and the way on."""
-    return render(request, "403.html", {"reason": str(exception or "")}, status=403)
+    return render(request, "403.html", {"reason": refusal(exception) if exception else ""}, status=403)

@@ -20,6 +20,14 @@ def told(stored: Mapping[str, Any] | str | None) -> str:
     return say({**stored, "params": {name: shown(name, value) for name, value in stored["params"].items()}}, gettext)
 
 
+def refusal(error: Exception) -> str:
+    """Why something was refused, as a sentence of a page: in the person's language where the error knows its sentence."""
+    stored = getattr(error, "message", None)
+    text = told(stored) if isinstance(stored, Mapping) else str(error)
+    is_name = isinstance(stored, Mapping) and str(stored["id"]).startswith("{")
+    return text if is_name else text[:1].upper() + text[1:]
+
+
 def shown(name: str, value: Any) -> Any:
     """A parameter of a sentence as people know it."""
     if isinstance(value, dict) and "id" in value:
@@ -28,7 +36,7 @@ def shown(name: str, value: Any) -> Any:
         return value
     if name == "operation":
         return titles.operation(value)
-    if name == "role" and value in Role.values:
+    if name in {"role", "held", "scope"} and value in Role.values:
         return str(Role(value).label)
     if name == "step":
         return gettext(value) if value else value
