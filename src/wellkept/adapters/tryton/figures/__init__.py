@@ -16,9 +16,8 @@ from wellkept.planning.figures import Figure
 
 EXACT_DIGITS = 100
 READERS: Sequence[Reader] = (
-    books.trial_balance,
+    books.ledger,
     books.unbalanced_moves,
-    books.postings,
     books.receivable,
     books.payable,
     books.open_invoices,
@@ -50,8 +49,8 @@ READERS: Sequence[Reader] = (
 )
 NAMES: Sequence[str] = (
     "trial_balance",
-    "unbalanced_moves",
     "postings",
+    "unbalanced_moves",
     "receivable",
     "payable",
     "open_invoices",

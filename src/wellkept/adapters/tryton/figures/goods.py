@@ -12,12 +12,20 @@ BUCKET = 1000
 MEASURES: Mapping[str, Callable[[Decimal], str]] = {"number": exact, "quantity": exact, "price": money, "cost": money}
 Stock = Mapping[tuple[int, int, int], Decimal]
 """Quantity by company, product and location."""
-# Three figures come from one pass: on a million moves each further one costs a second.
+MOST_DIGITS = 6
+# Three figures come from one pass: on a million moves each further one costs a second. So does a cast from double precision to numeric, so
+# quantities of usual size are summed as whole millionths, which doubles below 10^9 hold exactly.
 MOVES = """
-    SELECT company, product, from_location, to_location, state, count(*), sum(internal_quantity::numeric),
-           coalesce(sum(quantity::numeric * unit_price), 0), coalesce(sum(internal_quantity::numeric * cost_price), 0)
+    SELECT company, product, from_location, to_location, state, count(*), {quantity}, {price}, {cost}
     FROM stock_move GROUP BY company, product, from_location, to_location, state
 """
+MILLIONTHS = """
+    coalesce(sum(({quantity} * 1e6)::int8{times}) FILTER (WHERE abs({quantity}) < 1e9), 0)
+    + coalesce(sum({quantity}::numeric * 1000000{times}) FILTER (WHERE NOT abs({quantity}) < 1e9), 0)
+"""
+EVERY_DIGIT = "coalesce(sum({quantity}::numeric * 1000000{times}), 0)"
+SUMS = {"quantity": ("internal_quantity", ""), "price": ("quantity", " * unit_price"), "cost": ("internal_quantity", " * cost_price")}
+DIGITS = "SELECT coalesce(max(digits), 0) FROM product_uom"
 PRODUCTS = "SELECT p.id, coalesce(p.code, ''), t.name FROM product_product p JOIN product_template t ON t.id = p.template"
 COSTS = "SELECT company, product, cost_price FROM product_cost_price WHERE cost_price IS NOT NULL"
 LOCATIONS = "SELECT id, name, type FROM stock_location"
@@ -51,7 +59,7 @@ class _Moves:
 @needs("stock_move", "stock_location", "product_product", "product_template")
 def stock(source: Source) -> Sequence[Figure]:
     """What lies where and what it is worth, from the done moves; and all moves by state and direction."""
-    moves = [_Moves(*row) for row in source.rows(MOVES)]
+    moves = _moves(source)
     locations = {number: (name, kind) for number, name, kind in source.rows(LOCATIONS)}
     products = {number: f"{code} {name}".strip() for number, code, name in source.rows(PRODUCTS)}
     there: dict[tuple[int, int, int], Decimal] = defaultdict(Decimal)
@@ -61,6 +69,14 @@ def stock(source: Source) -> Sequence[Figure]:
             there[move.company, move.product, move.start] -= move.quantity
     quantities = _quantities(source, there, products, locations)
     return quantities, *_values(source, there, products, locations), _planned(source, moves, locations)
+
+
+def _moves(source: Source) -> list[_Moves]:
+    """The moves, their sums exact to the digits of the finest unit (a millionth at least)."""
+    finest = next(iter(source.rows(DIGITS)))[0] if source.column("product_uom", "digits") else MOST_DIGITS + 1
+    total = MILLIONTHS if finest <= MOST_DIGITS else EVERY_DIGIT
+    sums = {name: total.format(quantity=quantity, times=times) for name, (quantity, times) in SUMS.items()}
+    return [_Moves(*row[:6], *(Decimal(value).scaleb(-MOST_DIGITS) for value in row[6:])) for row in source.rows(MOVES.format(**sums))]
 
 
 def _quantities(source: Source, there: Stock, products: Mapping[int, str], locations: Mapping[int, tuple[str, str]]) -> Figure:

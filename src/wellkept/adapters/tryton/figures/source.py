@@ -34,9 +34,9 @@ class Source:
         """Whether a table has a column."""
         return name in self.tables.get(table, {})
 
-    def rows(self, query: Any) -> Iterable[tuple[Any, ...]]:
+    def rows(self, query: Any, parameters: Sequence[object] | None = None) -> Iterable[tuple[Any, ...]]:
         """The rows of a query. Raises Refused when the role may not read a table."""
-        return schema.rows(self.connection, query)
+        return schema.rows(self.connection, query, parameters)
 
     def of(self, company: int | None) -> str:
         """The words that tell one company's figure from another's; empty where there is only one company."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wellkept.adapters.base import Invalid, Site
-from wellkept.adapters.tryton.provision.database import give_to
+from wellkept.adapters.tryton.provision.database import QUICK, give_to
 from wellkept.adapters.tryton.provision.install import OnLine
 from wellkept.tools import command, postgres
 
@@ -68,7 +68,7 @@ def fill(site: Site, size: str, *, seed: int, base_date: dt.date, passwords: Map
         done = command.run(
             [site.interpreter, "-W", "ignore", folder / "scripts" / "fill.py", folder / "job.json"],
             # Sets of strings are walked in another order in each process unless the hash seed is fixed: figures would differ.
-            env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", **QUICK},
             stdin=json.dumps(dict(passwords)).encode(),
             user=user,
             timeout=FILL_SECONDS,
