@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +22,9 @@ from wellkept.tools import command, postgres
 RESTART_WAIT_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
 STABLE_SECONDS = 60.0
 WEB_START_SECONDS = 40.0
+WATCH_SECONDS = 0.5
+CHILD_GRACE_SECONDS = 25.0
+"""Longer than a worker takes to leave (worker.LEAVE_SECONDS)."""
 
 
 class PlatformError(Exception):
@@ -99,7 +101,7 @@ class Supervisor:
     port: int = homes.DEFAULT_WEB_PORT
     say: Callable[[str], None] = print
     children: list[Child] = field(default_factory=list)
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: bool = False
     stops_database: bool = False
     """Whether the database ends with us: when we started it, or when whoever made us wants it."""
 
@@ -121,17 +123,22 @@ class Supervisor:
             raise PlatformError(f"the pages did not come up; the last lines of {self.home.logs / 'web.log'}:\n{last}")
 
     def watch(self) -> None:
-        """Keep the children running until ``stop`` is called: one that ended is started again, later each time it fails."""
-        while not self.stopping.wait(0.5):
+        """Keep the children running until ``end`` or ``stop`` is called: one that ended is started again, later each time it fails."""
+        while not self.stopping:
             for child in self.children:
                 self._revive(child)
+            time.sleep(WATCH_SECONDS)
+
+    def end(self) -> None:
+        """Let ``watch`` return; a signal handler may call it, for it waits for nothing."""
+        self.stopping = True
 
     def stop(self) -> None:
         """Stop the children, the provisioned ERPs and the database; nothing of ours is left running."""
-        self.stopping.set()
+        self.end()
         for child in reversed(self.children):
             if child.group is not None:
-                command.stop(child.group, grace=15.0)
+                command.stop(child.group, grace=CHILD_GRACE_SECONDS)
                 child.group = None
         with contextlib.suppress(PlatformError):
             setup_django()
@@ -160,7 +167,7 @@ class Supervisor:
             wait = RESTART_WAIT_SECONDS[min(child.restarts, len(RESTART_WAIT_SECONDS) - 1)]
             self.say(f"{child.name} ended; starting it again in {wait:g} s (log: {self.home.logs / child.name}.log)")
             child.group, child.restarts, child.next_start = None, child.restarts + 1, now + wait
-        elif now >= child.next_start:
+        elif now >= child.next_start and not self.stopping:
             self._start_child(child)
 
 
@@ -215,6 +222,7 @@ def doctor(home: Home) -> list[Check]:
         Check("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11"),
         _postgresql(),
         _program("restic", "apt-get install restic", "backups"),
+        _program("ssh", "apt-get install openssh-client", "repositories on sftp servers", needed=False),
         _program("setpriv", "apt-get install util-linux", "programs that end with us"),
         _isolation(),
         _amcheck(),
