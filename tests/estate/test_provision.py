@@ -83,9 +83,9 @@ def test_a_killed_and_cancelled_provisioning_leaves_nothing(installation: Instal
     run = operations.request(organisation, "erp1", size="small", seed=1, who=access.Console("root"))
     folder = systems.folder(installation.home, organisation, "erp1")
     killed = []
-    for step in ("install", "cluster", "company"):
+    for step in ("install", "cluster", "database", "company"):
         worker = installation.start_worker(WELLKEPT_TAKEOVER_SECONDS="2")
-        until(lambda step=step: phase(run) == step or runtime.events(run.pk)["phases"][3]["state"] == "running", 300, step)  # type: ignore[misc]
+        until(lambda step=step: phase(run) == step or runtime.events(run.pk)["phases"][4]["state"] == "running", 300, step)  # type: ignore[misc]
         if step == "company":
             time.sleep(3)
         killed.append(phase(run))

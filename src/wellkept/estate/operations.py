@@ -31,7 +31,8 @@ def _take_away(run_id: str, *, name: str, **_arguments: Any) -> None:
         ("begin", gettext_noop("Choose its place")),
         ("install", gettext_noop("Install Tryton")),
         ("cluster", gettext_noop("Make its database server")),
-        ("company", gettext_noop("Make the database and fill the company")),
+        ("database", gettext_noop("Make the database with its modules")),
+        ("company", gettext_noop("Fill the company")),
         ("start", gettext_noop("Start it")),
         ("adopt", gettext_noop("Take it into keeping")),
     ),
@@ -43,6 +44,7 @@ def provision_system(run: Runbook, *, name: str, size: str = "small", seed: int 
     run.step("begin", _told, provision.begin, *place, run.id, size, seed, limit=MINUTE)
     run.step("install", _installing, *place, limit=20 * MINUTE)
     run.step("cluster", _told, provision.make_cluster, *place, limit=5 * MINUTE)
+    run.step("database", _making, *place, limit=30 * MINUTE)
     run.step("company", _filling, *place, limit=120 * MINUTE)
     run.step("start", _told, provision.start, *place, limit=5 * MINUTE)
     adopted = run.step("adopt", _told, provision.take_over, *place, run.requested_by_id, limit=5 * MINUTE)
@@ -79,6 +81,10 @@ def _discover(environment_id: int) -> dict[str, Any]:
 
 def _installing(organisation_id: int, name: str) -> Any:
     return _told(provision.install, organisation_id, name, _say_line)
+
+
+def _making(organisation_id: int, name: str) -> Any:
+    return _told(provision.make_database, organisation_id, name, _say_line)
 
 
 def _filling(organisation_id: int, name: str) -> Any:

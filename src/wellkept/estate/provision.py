@@ -108,9 +108,9 @@ def check_wish(organisation: Organisation, name: str, size: str) -> None:
     """Refuse a name that is in use or makes no sense, and an unknown size. Raises Invalid and Taken."""
     adopt.check_name(name)
     if size not in SIZES:
-        raise Invalid(f"{size!r} is not a size; the sizes are {', '.join(SIZES)}")
+        raise Invalid(gettext_noop("“{size}” is not a size; the sizes are {known}"), size=size, known=", ".join(SIZES))
     if System.objects.filter(organisation=organisation, name=name, removed_at=None).exists():
-        raise Taken(f"the system {name} is kept already")
+        raise Taken(gettext_noop("the system {name} is kept already"), name=name)
 
 
 def begin(organisation_id: int, name: str, run_id: str, size: str, seed: int) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def begin(organisation_id: int, name: str, run_id: str, size: str, seed: int) ->
         return known
     check_wish(place.organisation, name, size)
     if place.folder.exists():
-        raise Taken(f"{place.folder} is there already: another run made it or is making it")
+        raise Taken(gettext_noop("{folder} is there already: another run made it or is making it"), folder=str(place.folder))
     postgres.owned_folder(place.folder, postgres.service_user(), 0o755)
     return place.note(
         run=run_id, size=size, seed=seed, day=timezone.now().date().isoformat(), cluster_port=postgres.free_port(), web_port=postgres.free_port()
@@ -151,22 +151,48 @@ def make_cluster(organisation_id: int, name: str) -> dict[str, Any]:
     return {"port": cluster.port}
 
 
-def make_company(organisation_id: int, name: str, on_line: Line) -> dict[str, Any]:
-    """Create the database with its modules and fill the company. An interrupted one is dropped and made again: half a company is worth nothing."""
+def make_database(organisation_id: int, name: str, on_line: Line) -> dict[str, Any]:
+    """Create the database with all of its modules, still without a company. An interrupted one is dropped and made again."""
     place = place_of(organisation_id, name)
-    known = place.known()
-    if known.get("filled"):
+    if place.known().get("tables"):
         return {"database": DATABASE}
     postgres.start(place.cluster())
     postgres.drop_database(place.cluster().server(), DATABASE)
     shutil.rmtree(place.files, ignore_errors=True)
     postgres.create_database(place.cluster().server(), DATABASE, owner=OWNER)
-    ours = replace(site(place), server=place.server(OWNER))
-    tryton.create_database(ours, SERIES, admin_password=place.password("admin"), cache=homes.cache(), on_line=on_line)
+    tryton.create_database(_own_site(place), SERIES, admin_password=place.password("admin"), cache=homes.cache(), on_line=on_line)
+    _settle(place)
+    place.note(tables=True)
+    return {"database": DATABASE}
+
+
+def make_company(organisation_id: int, name: str, on_line: Line) -> dict[str, Any]:
+    """Fill the company, making the database first when it is not there; one that was interrupted starts from an empty database again."""
+    place = place_of(organisation_id, name)
+    known = place.known()
+    if known.get("filled"):
+        return {"database": DATABASE}
+    if known.get("filling"):
+        place.note(tables=False, filling=False)
+    postgres.start(place.cluster())
+    make_database(organisation_id, name, on_line)
+    place.note(filling=True)
     day = dt.date.fromisoformat(known["day"])
-    tryton.fill(ours, known["size"], seed=int(known["seed"]), base_date=day, passwords={}, on_line=on_line)
+    tryton.fill(_own_site(place), known["size"], seed=int(known["seed"]), base_date=day, passwords={}, on_line=on_line)
+    _settle(place)
     place.note(filled=True)
     return {"database": DATABASE}
+
+
+def _settle(place: Place) -> None:
+    """Have everything on disk before it counts: the commits of Tryton's own making and filling did not wait for it."""
+    with postgres.administration(place.cluster().server()) as connection:
+        connection.execute("CHECKPOINT")
+
+
+def _own_site(place: Place) -> Site:
+    """The site through the role that owns the database."""
+    return replace(site(place), server=place.server(OWNER))
 
 
 def site(place: Place) -> Site:
@@ -224,7 +250,7 @@ def destruction(system: System, home: Home) -> dict[str, Any]:
     place = Place(home, system.organisation, system.name)
     production = system.environments.filter(kind=Kind.PRODUCTION).first()
     if production is None or not production.settings.get("provisioned") or not place.mark.exists():
-        raise Invalid(f"{system.name} was not provisioned here; to give it up: wellkept system remove {system.name}")
+        raise Invalid(gettext_noop("{system} was not provisioned here; to give it up: wellkept system remove {system}"), system=system.name)
     size = sum(entry.lstat().st_size for entry in place.folder.rglob("*") if entry.is_file() and not entry.is_symlink())
     return {"system": system.name, "paths": [str(place.folder)], "bytes": size}
 
@@ -250,7 +276,9 @@ def _remove(place: Place) -> None:
             registry.ability("tryton", "control").stop(site(place))
             postgres.stop(place.cluster(), "immediate")
         except (command.CommandError, postgres.PostgresError, psycopg.Error) as error:
-            raise Invalid(f"{place.name} could not be stopped, so nothing was deleted: {error}") from error
+            raise Invalid(
+                gettext_noop("{system} could not be stopped, so nothing was deleted: {reason}"), system=place.name, reason=str(error)
+            ) from error
     # The mark goes last: a removal that is interrupted is found and finished.
     for entry in sorted(place.folder.iterdir()) if place.folder.exists() else []:
         if entry != place.mark:
