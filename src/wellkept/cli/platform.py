@@ -29,7 +29,7 @@ def up(host: Host = "127.0.0.1", port: Port = None) -> None:
     supervisor.start()
     _say(f"Wellkept is up: http://{host}:{supervisor.port} (Ctrl-C stops it)")
     try:
-        with platform.stop_signals(supervisor.stopping.set):
+        with platform.stop_signals(supervisor.end):
             _start_systems(home)
             supervisor.watch()
     finally:

@@ -1,6 +1,7 @@
 """A worker: takes queued runs, gives signs of life, watches its runs and the other workers, and fires schedules."""
 
 import contextlib
+import faulthandler
 import logging
 import os
 import secrets
@@ -22,7 +23,10 @@ PULSE_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
 FORGET_SECONDS = 3600.0
+TOLD_SECONDS = 0.2
 LET_GO_SECONDS = 10.0
+LEAVE_SECONDS = 20.0
+"""After this a worker that was told to stop is gone, whatever its steps, threads and connections do; then its runs count as those of a dead one."""
 
 
 class Duties:
@@ -49,10 +53,11 @@ class Duties:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads."""
+        """End the threads; one that hangs is left behind."""
         self.stopping.set()
+        deadline = time.monotonic() + LET_GO_SECONDS
         for thread in self.threads:
-            thread.join(LET_GO_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _repeat(self, duty: Callable[[], object], seconds: float) -> None:
         while True:
@@ -163,14 +168,17 @@ def _let_go() -> None:
 
 
 def serve(name: str | None = None) -> None:
-    """Be a worker until SIGTERM or SIGINT."""
-    ended = threading.Event()
+    """Be a worker until SIGTERM or SIGINT, and then leave within LEAVE_SECONDS."""
+    told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        # A handler interrupts this very thread: it may wait for nothing, and an Event has a lock.
+        signal.signal(number, lambda got, _frame: told.append(got))
     with working(name) as own:
         logger.info("worker %s is ready", own)
-        ended.wait()
+        while not told:
+            time.sleep(TOLD_SECONDS)
         logger.info("worker %s is stopping", own)
+        faulthandler.dump_traceback_later(LEAVE_SECONDS, exit=True)
     if active():
         # A step in plain Python that does not look up would keep the process alive; its run has been handed over.
         os._exit(0)
