@@ -3,6 +3,7 @@
 Everything lives in one home folder of the demo's own, marked with ``demo.json``, so that ``reset`` can remove exactly what was made.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -26,6 +27,8 @@ ORGANISATION = "demo"
 REPOSITORY = "local"
 EMAIL = "admin@demo.example"
 SEED = 20260101
+PLANS = (("backups.take", "30 1 * * *"), ("backups.drill", "0 4 * * 0"))
+"""What somebody who takes over an ERP plans first: a backup every night, and a drill every Sunday."""
 KNOWN = {
     MARK,
     "config.json",
@@ -38,6 +41,7 @@ KNOWN = {
     "scratch",
     "systems",
     "repository",
+    "restored",
     "static",
 }
 
@@ -84,13 +88,29 @@ def mark(home: Home) -> bool:
     return True
 
 
+@contextmanager
+def held(home: Home) -> Iterator[None]:
+    """Keep a marked folder to this process: two demos in one folder would stop each other's servers. Raises DemoError when one runs in it."""
+    with (home.path / MARK).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DemoError(f"a demo runs in {home.path}: stop it first, with Ctrl-C where it was started") from error
+        yield
+
+
 def reset(home: Home) -> list[str]:
     """Stop and remove what the demo made in this folder; returns what was left because the demo did not make it.
 
-    Raises DemoError when the folder was not made by the demo.
+    Raises DemoError when the folder was not made by the demo, or when a demo runs in it.
     """
     if not (home.path / MARK).exists():
         raise DemoError(f"{home.path} was not made by the demo (no {MARK} in it): nothing was removed")
+    with held(home):
+        return _remove(home)
+
+
+def _remove(home: Home) -> list[str]:
     _stop_leftovers(home)
     left = sorted(entry.name for entry in home.path.iterdir() if entry.name not in KNOWN)
     for name in sorted(KNOWN - {MARK}):
@@ -106,33 +126,11 @@ def reset(home: Home) -> list[str]:
 
 
 def _stop_leftovers(home: Home) -> None:
-    """End the processes of a demo that was killed: those whose command line or environment names this home, then its clusters."""
-    for group in sorted(_groups_of(home)):
+    """End what a demo that was killed left: the clusters in the folder, and the programs that write their output into it."""
+    for pid_file in home.path.rglob("postmaster.pid"):
+        postgres.stop(postgres.Cluster(pid_file.parent, home.run, 0, postgres.service_user()), "immediate")
+    for group in sorted(command.groups_writing_into(home.path)):
         command.stop(group, grace=5.0)
-    for pid_file in [
-        *home.path.glob("systems/*/**/postmaster.pid"),
-        *home.path.glob("scratch/**/postmaster.pid"),
-        *home.path.glob("postgres/**/postmaster.pid"),
-    ]:
-        data = pid_file.parent
-        postgres.stop(postgres.Cluster(data, home.run, 0, postgres.service_user()), "immediate")
-
-
-def _groups_of(home: Home) -> set[int]:
-    wanted = f"WELLKEPT_HOME={home.path}".encode()
-    inside = f"{home.path}{os.sep}".encode()
-    ours = os.getpgrp()
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().split(b"\0")
-            arguments = (process / "cmdline").read_bytes()
-            group = os.getpgid(int(process.name))
-        except (OSError, ValueError):
-            continue
-        if group != ours and (wanted in environment or (inside in arguments and b"postgres" not in arguments)):
-            found.add(group)
-    return found
 
 
 def prepare(demo: Demo, password: str) -> None:
@@ -166,6 +164,7 @@ def run(demo: Demo, *, size: str) -> dict[str, Any]:
         else:
             demo.say(f"the system {SYSTEM} is there already: reused")
             systems.ensure_running(demo.home)
+    plan(demo, system)
     repository = _repository(demo, organisation)
     environment = system.environments.get(kind="production")
     with demo.phase("backup"):
@@ -173,6 +172,22 @@ def run(demo: Demo, *, size: str) -> dict[str, Any]:
     with demo.phase("drill"):
         drilled = _run(demo, "backups.drill", organisation, system, environment, {"backup_id": taken.result["backup_id"]})
     return report(demo, organisation, environment, taken, drilled)
+
+
+def plan(demo: Demo, system: Any) -> None:
+    """Plan the nightly backup and the weekly drill, once: what somebody changes or removes later stays as they want it."""
+    from django.db import transaction
+
+    from wellkept.estate.access import Console
+    from wellkept.operations import schedule, schedule_words
+    from wellkept.operations.models import Record
+
+    if Record.objects.filter(organisation=system.organisation, system=system, kind="schedule.added").exists():
+        return
+    with transaction.atomic():
+        for operation, cron in PLANS:
+            row = schedule.add(system.organisation, operation, cron, who=Console(), system=system)
+            demo.say(f"planned {operation}: {schedule_words.describe(row.cron, row.time_zone)}")
 
 
 def _repository(demo: Demo, organisation: Any) -> Any:
@@ -209,7 +224,9 @@ def _run(demo: Demo, operation: str, organisation: Any, system: Any = None, envi
 
 def report(demo: Demo, organisation: Any, environment: Any, taken: Any, drilled: Any) -> dict[str, Any]:
     """What was proven and measured, from the rows that the runs wrote."""
+    from wellkept.backups import verdicts
     from wellkept.backups.models import Backup, Drill
+    from wellkept.lib.text import say
     from wellkept.operations import records
 
     backup = Backup.objects.get(pk=taken.result["backup_id"])
@@ -217,6 +234,8 @@ def report(demo: Demo, organisation: Any, environment: Any, taken: Any, drilled:
     with demo.phase("record"):
         verification = records.verify(organisation)
     environment.refresh_from_db()
+    (verdict,) = verdicts.verdicts([environment.system]).values()
+    demo.say(f"Today says of {SYSTEM}: {verdict.level}: {say(verdict.reason)}")
     return {
         "ok": bool(drill.state == "proven" and drill.figures_equal and drill.neutral_proven and drill.escrow_key_used and verification.ok),
         "system": SYSTEM,

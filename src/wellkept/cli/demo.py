@@ -28,7 +28,9 @@ def demo(
     home = homes.current()
     if remove:
         _reset(home)
-    else:
+        return
+    demos.mark(home)
+    with demos.held(home):
         _demo(home, serve=serve, as_json=as_json, size=size)
 
 
@@ -67,7 +69,6 @@ def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
 def _start(shown: demos.Demo, supervisor: platform.Supervisor) -> None:
     password = demos.new_password()
     with shown.phase("start"):
-        demos.mark(shown.home)
         demos.prepare(shown, password)
         shown.home.write_config({**shown.home.config(), "web_port": supervisor.port})
         supervisor.start()
