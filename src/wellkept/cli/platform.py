@@ -9,6 +9,7 @@ from wellkept import home as homes
 from wellkept import platform
 from wellkept.cli import output
 from wellkept.cli.exit_codes import ExitCode
+from wellkept.tools import pid_one
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on; default: the one chosen at init.")]
@@ -24,6 +25,7 @@ def init(quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when a
 
 def up(host: Host = "127.0.0.1", port: Port = None) -> None:
     """Run the pages, a worker and the watchdog on this machine until Ctrl-C."""
+    pid_one.bury_for_all()
     home = _set_up_home()
     supervisor = platform.Supervisor(home, host, port or int(home.config()["web_port"]), say=_say)
     supervisor.start()
@@ -39,6 +41,7 @@ def up(host: Host = "127.0.0.1", port: Port = None) -> None:
 
 def web(host: Host = "127.0.0.1", port: Port = None) -> None:
     """Run the pages and the API only."""
+    pid_one.bury_for_all()
     home = _set_up_home()
     import uvicorn
 
@@ -55,6 +58,7 @@ def web(host: Host = "127.0.0.1", port: Port = None) -> None:
 
 def worker(name: Annotated[str | None, typer.Option(help="The worker's name; default: made from the host's.")] = None) -> None:
     """Run a worker: it carries out operations, takes over those of dead workers, and fires schedules."""
+    pid_one.bury_for_all()
     _set_up_home()
     platform.setup_django()
     from wellkept.operations import runtime
