@@ -37,7 +37,7 @@ def test_a_missing_program_is_named():
 
 def test_lines_arrive_while_the_program_runs():
     arrived = []
-    command.run(["sh", "-c", "echo a; sleep 0.3; echo b"], on_line=lambda line: arrived.append((line, time.monotonic())))
+    command.run(["sh", "-c", "echo a; sleep 2; echo b"], on_line=lambda line: arrived.append((line, time.monotonic())))
     assert [line for line, _ in arrived] == ["a", "b"]
     assert arrived[1][1] - arrived[0][1] > 0.2
 
@@ -51,8 +51,8 @@ def test_standard_input_reaches_the_program_in_both_ways():
 
 def test_the_time_limit_kills_the_whole_group(tmp_path):
     pid_file = tmp_path / "child"
-    with pytest.raises(command.CommandTimeout, match=r"0\.5 s"):
-        command.run(["sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait"], timeout=0.5)
+    with pytest.raises(command.CommandTimeout, match="after 3 s"):
+        command.run(["sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait"], timeout=3)
     child = int(pid_file.read_text())
     wait_until(lambda: command.started_at(child) is None or _is_zombie(child))
 
