@@ -6,6 +6,7 @@
 import contextlib
 import datetime as dt
 import fcntl
+import functools
 import os
 import secrets
 import shutil
@@ -29,6 +30,7 @@ ADMIN = Login("admin", "admin-pass-1")
 TEMPLATE = "company"
 
 
+@functools.cache
 def base_date() -> dt.date:
     """The company's last working day: the first of this month, so that the cache serves for a month."""
     return dt.datetime.now(dt.UTC).date().replace(day=1)
