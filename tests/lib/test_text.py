@@ -1,4 +1,4 @@
-from wellkept.lib.text import message, say
+from wellkept.lib.text import message, recognised, say
 
 
 def test_a_stored_sentence_is_shown_in_the_language_of_the_reader():
@@ -16,3 +16,19 @@ def test_nothing_is_nothing():
     assert say(None) == ""
     assert say({}) == ""
     assert say("plain") == "plain"
+
+
+def test_a_parameter_may_be_a_sentence_itself():
+    stored = message("It failed: {reason}", reason=message("{n} files are missing", n=2))
+    assert say(stored) == "It failed: 2 files are missing"
+    assert say(stored, {"It failed: {reason}": "失敗：{reason}", "{n} files are missing": "缺少 {n} 個檔案"}.__getitem__) == "失敗：缺少 2 個檔案"
+
+
+def test_a_text_is_recognised_by_the_first_template_that_fits_it_whole():
+    templates = ["hours of {who}, lines", "hours of {who}", "100 % (of {who})"]
+    assert recognised("hours of Ann, Bob, lines", templates) == message("hours of {who}, lines", who="Ann, Bob")
+    assert recognised("hours of {odd}\nname", templates) == message("hours of {who}", who="{odd}\nname")
+    assert say(recognised("hours of {odd}", templates)) == "hours of {odd}"
+    assert recognised("100 % (of Ann)", templates) == message("100 % (of {who})", who="Ann")
+    assert recognised("the hours of Ann", templates) == "the hours of Ann"
+    assert recognised("hours of ", templates) == "hours of "

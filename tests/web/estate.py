@@ -8,15 +8,18 @@ from typing import Any
 from django.utils import timezone
 
 from tests.people import make_environment, make_system
+from wellkept.adapters.tryton.figures import LABELS
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
 from wellkept.estate import secrets
 from wellkept.estate.models import Component, Environment, Host, Organisation, Person, System
 from wellkept.lib.text import message
 from wellkept.operations import records
 from wellkept.operations.models import Run, RunState, Schedule, Step, StepState
+from wellkept.planning.figures import Difference, sentences
 
 TAKE = ("check", "dump", "store", "check-set", "finish")
 DRILL = ("check", "open", "restore", "database", "tables", "figures", "neutralise", "start", "sign-in", "after", "prove", "destroy", "certificate")
+WRONG = sentences([Difference("trial_balance", "1100", "account 1100 Receivable, 2026, debit", "12430.00", "12130.00", "Trial balance")], LABELS)[0]
 SHARES = {"dump": 0.45, "store": 0.35, "database": 0.4, "start": 0.15, "restore": 0.1}
 
 
@@ -138,9 +141,7 @@ def make_drill(backup: Backup, at: datetime, state: str = DrillState.PROVEN, rto
     outcome = (
         message("Restored and proven: back in {rto} s, {figures} figures equal", rto=rto, figures=14)
         if proven
-        else message(
-            "The restored books differ from those of the backup in {count} places: {first}", count=1, first="account 1100: 12,430.00 → 12,130.00"
-        )
+        else message("The restored books differ from those of the backup in {count} places: {first}", count=1, first=WRONG)
     )
     run = make_run(backup.system, "backups.drill", RunState.SUCCEEDED if proven else RunState.FAILED, at, total=rto * 1.2, outcome=outcome)
     return Drill.objects.create(
@@ -158,9 +159,7 @@ def make_drill(backup: Backup, at: datetime, state: str = DrillState.PROVEN, rto
         neutral_proven=True if proven else None,
         escrow_key_used=True,
         isolation="namespace",
-        differences=[]
-        if proven
-        else [message("{figure}: {before} → {after}", figure="account 1100 Receivable", before="12,430.00", after="12,130.00")],
+        differences=[] if proven else [WRONG],
         certificate={
             "figures": {"values": 512},
             "amcheck": "done",
@@ -211,7 +210,13 @@ def seed(organisation: Organisation, person: Person, *, days: int = 30, live: bo
         "new": make_kept(organisation, "trial"),
     }
     for name, system in told.items():
-        records.append(organisation, "estate.adopted", message("{name} was taken into keeping", name=system.name), actor=person.email, system=system)
+        records.append(
+            organisation,
+            "estate.adopted",
+            message("The system {name} was adopted: {adapter} {version}", name=system.name, adapter="tryton", version="7.0.59"),
+            actor=person.email,
+            system=system,
+        )
         if name == "new":
             continue
         plan(system)
@@ -223,7 +228,7 @@ def seed(organisation: Organisation, person: Person, *, days: int = 30, live: bo
                 system, repository, now - timedelta(days=day - 0.6, minutes=chance.randint(0, 40)), BackupState.FAILED if broken else BackupState.GOOD
             )
             if day % 9 == 2 and not broken:
-                make_drill(backup, backup.made_at + timedelta(hours=2), rto=48 + chance.random() * 20)
+                make_drill(backup, backup.made_at + timedelta(hours=2), rto=round(48 + chance.random() * 20, 1))
     last = Backup.objects.filter(system=told["act"], state=BackupState.GOOD).latest("made_at")
     make_drill(last, now - timedelta(hours=20), DrillState.FAILED)
     if live:

@@ -198,10 +198,12 @@ class Figures(Protocol):
     """Business figures, read in the snapshot of the connection that is passed in; a role that may only SELECT is enough.
 
     ``thorough`` reads every file to its end and checks its content, not only that it is there. ``counters`` are the figures that move on
-    outside of snapshots: read before a dump and passed as ``counted``, they can never be ahead of it.
+    outside of snapshots: read before a dump and passed as ``counted``, they can never be ahead of it. ``LABELS`` are the
+    templates that the labels are made of, by the name of the figure.
     """
 
     NAMES: Sequence[str]
+    LABELS: Mapping[str, Sequence[str]]
 
     def counters(self, connection: Connection) -> Sequence[Figure]: ...
 

@@ -146,8 +146,12 @@ class DrillOut(Schema):
 
 
 class DrillDetail(DrillOut):
-    differences: list[Any]
+    differences: list[str]
     certificate: dict[str, Any]
+
+    @staticmethod
+    def resolve_differences(row: Any) -> list[str]:
+        return [say(one) for one in row.differences]
 
 
 class RecordOut(Schema):

@@ -108,7 +108,7 @@ def compare_before(run_id: str, drill_id: int) -> dict[str, Any]:
     here = copy.place(run_id)
     manifest = here.manifest()
     found = _differences(here, drill_id, ignore=())
-    _note_differences(drill_id, found, len(manifest["figures"]))
+    _note_differences(_drill(drill_id), found, len(manifest["figures"]))
     return {"figures": len(manifest["figures"]), "values": sum(len(figure["values"]) for figure in manifest["figures"])}
 
 
@@ -181,7 +181,7 @@ def compare_after(run_id: str, drill_id: int, began: dict[str, Any]) -> dict[str
     here = copy.place(run_id)
     changes = tuple(connect.ability(drill.backup.environment, "neutralise").CHANGES)
     found = _differences(here, drill_id, ignore=changes)
-    _note_differences(drill_id, found, len(here.manifest()["figures"]))
+    _note_differences(drill, found, len(here.manifest()["figures"]))
     seconds = copy.since(began)
     newest = here.manifest()["newest_document"] or here.manifest()["snapshot_at"]
     lost = max(0.0, (drill.started_at - _moment(newest)).total_seconds())
@@ -256,14 +256,15 @@ def _differences(here: copy.Place, drill_id: int, *, ignore: tuple[str, ...]) ->
         return figures.compare(sets.figures(manifest), after, ignore=ignore)
 
 
-def _note_differences(drill_id: int, found: list[figures.Difference], count: int) -> None:
-    Drill.objects.filter(pk=drill_id).update(figures=count, differences=figures.explain(found, most=KEPT_DIFFERENCES))
+def _note_differences(drill: Drill, found: list[figures.Difference], count: int) -> None:
+    said = figures.sentences(found, connect.ability(drill.backup.environment, "figures").LABELS, most=KEPT_DIFFERENCES)
+    Drill.objects.filter(pk=drill.pk).update(figures=count, differences=said)
     if found:
-        Drill.objects.filter(pk=drill_id).update(figures_equal=False)
+        Drill.objects.filter(pk=drill.pk).update(figures_equal=False)
         text: Message = message(
             gettext_noop("The restored books differ from those of the backup in {count} places: {first}"),
             count=len(found),
-            first=figures.explain(found, most=1)[0],
+            first=said[0],
         )
         raise Failed(text)
 

@@ -131,7 +131,7 @@ def compare(wish: Wish) -> dict[str, Any]:
     found = figures.compare(sets.figures(manifest), after)
     if found:
         text = gettext_noop("The restored books differ from those of the backup in {count} places: {first}")
-        raise Failed(message(text, count=len(found), first=figures.explain(found, most=1)[0]))
+        raise Failed(message(text, count=len(found), first=figures.sentences(found, ability.LABELS, most=1)[0]))
     return {"figures": len(manifest["figures"])}
 
 

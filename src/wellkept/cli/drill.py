@@ -12,6 +12,7 @@ from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
 from wellkept.estate import access
 from wellkept.estate.errors import NotFound
+from wellkept.lib.text import say
 from wellkept.operations import runtime
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Prove that a backup can be restored.")
@@ -42,7 +43,7 @@ def show(
     if found is None:
         raise NotFound(f"there is no drill {number}; see: wellkept drill list")
     row = queries.drills(Drill.objects.filter(pk=found.pk)).get()
-    output.emit({**queries.plain_drill(row), "differences": row.differences, "certificate": row.certificate}, as_json=as_json)
+    output.emit({**queries.plain_drill(row), "differences": [say(one) for one in row.differences], "certificate": row.certificate}, as_json=as_json)
 
 
 @app.command()
@@ -62,6 +63,6 @@ def run(
     ended = output.follow(started)
     drill = queries.drills(Drill.objects.filter(run=ended)).first()
     if drill is not None and ended.state == "failed":
-        output.emit({**queries.plain_drill(drill), "differences": drill.differences}, as_json=as_json)
+        output.emit({**queries.plain_drill(drill), "differences": [say(one) for one in drill.differences]}, as_json=as_json)
         raise typer.Exit(ExitCode.NOT_PROVEN)
     output.finish(ended, as_json=as_json, data=queries.plain_drill(drill) if drill is not None else None)

@@ -4,7 +4,9 @@ A stored sentence is plain data, ``{"id": "…{name}…", "params": {…}}``: th
 translation with ``gettext_noop`` where they are written.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 Message = dict[str, object]
 
@@ -20,13 +22,34 @@ def message(template: str, **params: object) -> Message:
 
 
 def say(stored: Mapping[str, object] | str | None, translate: Callable[[str], str] = str) -> str:
-    """The stored sentence in the language of ``translate``; a missing parameter leaves the template readable instead of failing."""
+    """The stored sentence in the language of ``translate``; a parameter may be a stored sentence itself.
+
+    A missing parameter leaves the template readable instead of failing.
+    """
     if not stored:
         return ""
     if isinstance(stored, str):
         return stored
     template, params = str(stored.get("id", "")), stored.get("params")
     try:
-        return translate(template).format(**params) if isinstance(params, dict) else translate(template)
+        if not isinstance(params, dict):
+            return translate(template)
+        said = {name: say(value, translate) if isinstance(value, dict) and "id" in value else value for name, value in params.items()}
+        return translate(template).format(**said)
     except (KeyError, IndexError, ValueError):
         return template
+
+
+def recognised(text: str, templates: Iterable[str]) -> Message | str:
+    """The stored sentence that ``text`` is when the first fitting template was filled in; the text itself when none fits."""
+    for template in templates:
+        found = _pattern(template).fullmatch(text)
+        if found is not None:
+            return message(template, **found.groupdict())
+    return text
+
+
+@lru_cache(maxsize=1000)
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", template)
+    return re.compile("".join(f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts)), re.DOTALL)

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
+from wellkept.lib.text import Message, gettext_noop, message, recognised
+
 EQUAL = "equal"
 NOT_LESS = "not less"
 RULES = (EQUAL, NOT_LESS)
@@ -70,6 +72,23 @@ def explain(differences: Sequence[Difference], *, most: int = 20) -> list[str]:
     return lines
 
 
+def sentences(differences: Sequence[Difference], labels: Mapping[str, Sequence[str]], *, most: int = 20) -> list[Message]:
+    """The same as stored sentences; ``labels`` are the templates by which an adapter's labels are recognised, by the name of the figure."""
+    said = [
+        message(
+            gettext_noop("{figure}: {what}: {before} → {after}"),
+            figure=found.title or found.figure,
+            what=recognised(found.label, labels.get(found.figure, ())),
+            before=_stored(found.before),
+            after=_stored(found.after),
+        )
+        for found in differences[:most]
+    ]
+    if len(differences) > most:
+        said.append(message(gettext_noop("and {count} more"), count=len(differences) - most))
+    return said
+
+
 def to_json(figures: Sequence[Figure]) -> list[dict[str, object]]:
     """Plain data for a manifest or a record."""
     return [{"name": f.name, "title": f.title, "values": dict(f.values), "labels": dict(f.labels), "rule": f.rule} for f in figures]
@@ -129,3 +148,10 @@ def _spoken(value: str | None) -> str:
     whole, point, part = value.partition(".")
     digits = whole.removeprefix("-")
     return f"{'-' if value.startswith('-') else ''}{int(digits):,}{point}{part}" if len(digits) > 3 else value
+
+
+def _stored(value: str | None) -> Message | str:
+    """The value for a stored sentence; what is not there is a word, and words are translated."""
+    if value is None:
+        return message(gettext_noop("nothing"))
+    return _spoken(value) if value else message(gettext_noop("empty"))

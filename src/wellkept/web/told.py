@@ -38,8 +38,10 @@ def shown(name: str, value: Any) -> Any:
         return titles.operation(value)
     if name in {"role", "held", "scope"} and value in Role.values:
         return str(Role(value).label)
-    if name == "step":
+    if name in {"step", "figure"}:
         return gettext(value) if value else value
+    if name == "probe":
+        return words.probe(value)
     if name in MOMENTS:
         try:
             moment = datetime.fromisoformat(value)

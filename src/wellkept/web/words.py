@@ -48,6 +48,8 @@ def rough(seconds: float) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time, exact enough to compare: "0.4 s", "45 s", "12 min 05 s", "1 h 05 min", "3 days 4 h"."""
+    if 0 < seconds < 0.05:
+        return _("{n} ms").format(n=max(1, round(seconds * 1000)))
     if seconds < 10:
         return _("{n} s").format(n=formats.number_format(round(seconds, 1), 1) if seconds >= 0.05 else 0)
     whole = round(seconds)
@@ -100,6 +102,12 @@ def driver_value(name: str, value: object) -> str:
         if name.endswith("bytes")
         else formats.number_format(value if isinstance(value, int) else round(value, 1), use_l10n=True, force_grouping=True)
     )
+
+
+def probe(name: str) -> str:
+    """What a person does when a probe tries it: "login", "search" …; another name as it is."""
+    known = {"login": _("signing in"), "search": _("searching"), "open": _("opening a document"), "save": _("saving")}
+    return known.get(name, name)
 
 
 def component_kind(kind: str) -> str:

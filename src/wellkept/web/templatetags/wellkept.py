@@ -118,6 +118,8 @@ def is_checkbox(field: BoundField) -> bool:
 def control(field: BoundField) -> SafeString:
     """The field's input with the classes of the look."""
     widget = field.field.widget
+    # The label says the same, and a placeholder is gone when it is needed.
+    widget.attrs.pop("placeholder", None)
     if isinstance(widget, forms.CheckboxInput):
         name = "form-check-input"
     elif isinstance(widget, (forms.RadioSelect, forms.CheckboxSelectMultiple)):
@@ -173,6 +175,12 @@ def percent(share: float | None) -> str:
 def day(moment: datetime | None) -> str:
     """The date in the reader's zone, as people write it."""
     return words.day(moment) if moment else "–"
+
+
+@register.filter
+def probe(name: str) -> str:
+    """What a probe tries."""
+    return words.probe(name)
 
 
 @register.filter

@@ -12,6 +12,7 @@ from wellkept.adapters.base import Connection
 from wellkept.adapters.tryton import schema
 from wellkept.adapters.tryton.figures import administration, books, documents, goods, master, people
 from wellkept.adapters.tryton.figures.source import Reader, Source
+from wellkept.adapters.tryton.figures.words import LABELS as LABELS
 from wellkept.planning.figures import Figure
 
 EXACT_DIGITS = 100
