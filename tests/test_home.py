@@ -28,6 +28,18 @@ def test_preparing_twice_keeps_the_key_and_the_configuration(folder: Path):
     assert home.key_file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_strict_umask_keeps_nobody_out(folder: Path):
+    home, before = homes.Home(folder / "home"), os.umask(0o077)
+    try:
+        homes.prepare(home)
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o055 for path in (home.path, home.systems, home.scratch)} == dict.fromkeys(
+        ("home", "systems", "scratch"), 0o055
+    )
+    assert home.key_file.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_broken_configuration_is_named_and_left_alone(folder: Path):
     home = homes.Home(folder / "home")
     homes.prepare(home)

@@ -81,7 +81,7 @@ def mark(home: Home) -> bool:
     if home.path.exists() and any(home.path.iterdir()):
         raise DemoError(f"{home.path} is not empty and was not made by the demo; choose another folder with --home")
     try:
-        home.path.mkdir(parents=True, exist_ok=True, mode=0o755)
+        homes.open_folder(home.path)
     except PermissionError as error:
         raise DemoError(f"{home.path} cannot be made; choose another folder with --home") from error
     (home.path / MARK).write_text(json.dumps({"made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}) + "\n")

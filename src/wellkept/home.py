@@ -101,9 +101,8 @@ def cache() -> Path:
 def prepare(home: Home) -> None:
     """Make the folders, the key and the configuration; what is there stays as it is. Raises HomeError when the folder cannot be used."""
     try:
-        home.path.mkdir(parents=True, exist_ok=True, mode=0o755)
-        for folder in (home.logs, home.run, home.systems):
-            folder.mkdir(exist_ok=True, mode=0o755)
+        for folder in (home.path, home.logs, home.run, home.systems):
+            open_folder(folder)
         postgres.owned_folder(home.scratch, postgres.service_user(), 0o755)
     except PermissionError as error:
         raise HomeError(f"{home.path} cannot be written: choose another folder with WELLKEPT_HOME") from error
@@ -118,6 +117,13 @@ def prepare(home: Home) -> None:
     config.setdefault("web_port", DEFAULT_WEB_PORT)
     config.setdefault("installation", secrets.token_hex(8))
     home.write_config(config)
+
+
+def open_folder(path: Path) -> None:
+    """Make a folder through which the service user can go, whatever the umask is; one that is there stays as it is."""
+    if not path.exists():
+        path.mkdir(parents=True)
+        path.chmod(0o755)
 
 
 def _new_key() -> bytes:
