@@ -308,6 +308,8 @@ def _popen(
         stdout=out if out is not None else subprocess.PIPE,
         stderr=subprocess.STDOUT if out is not None else subprocess.PIPE,
         start_new_session=True,
+        # A stricter one, as administrators set it, would shut the service user out of the programs that we install for it.
+        umask=0o022,
     )
 
 
