@@ -19,7 +19,7 @@ import pytest
 from wellkept import home as homes
 from wellkept.adapters.base import Login, Site
 from wellkept.adapters.tryton import provision, server
-from wellkept.adapters.tryton.provision import company, database
+from wellkept.adapters.tryton.provision import company, database, workplace
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.tools import command, postgres
 
@@ -108,7 +108,7 @@ def restored(owner: postgres.Server, folder: Path, name: str, *, kept: Path | No
     target = postgres.owned_folder(site.files / name, site.os_user or "")
     command.run(["tar", "--extract", "--file", chosen / "files.tar", "--directory", target, "--no-same-owner"])
     for path in target.rglob("*"):
-        database.give_to(path, site.os_user or "")
+        workplace.give_to(path, site.os_user or "")
     return site
 
 

@@ -1,19 +1,15 @@
 """The company: people, parties, products and a year of documents, put in by a script that Tryton's own interpreter runs."""
 
-import contextlib
 import datetime as dt
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from wellkept.adapters.base import Invalid, Site
-from wellkept.adapters.tryton.provision.database import QUICK, give_to
+from wellkept.adapters.tryton.provision.database import QUICK
 from wellkept.adapters.tryton.provision.install import OnLine
+from wellkept.adapters.tryton.provision.workplace import SCRIPTS, give_to, workplace
 from wellkept.tools import command, postgres
 
-SCRIPTS = Path(__file__).parent / "scripts"
 LOGINS: tuple[str, ...] = tuple(person["login"] for person in json.loads((SCRIPTS / "people.json").read_text(encoding="utf-8")))
 """The users that a company has besides Tryton's ``admin``: buyer, seller, accountant, storekeeper, planner, hr and more."""
 
@@ -64,9 +60,12 @@ def fill(site: Site, size: str, *, seed: int, base_date: dt.date, passwords: Map
         raise Invalid(f"the site of database {site.database} does not say its interpreter and its configuration")
     job = {"config": str(site.config), "database": site.database, "seed": seed, "base_date": base_date.isoformat(), "amounts": SIZES[size]}
     user = site.os_user or postgres.service_user()
-    with _workplace(job, user) as folder:
+    with workplace(user) as folder:
+        order = folder / "job.json"
+        order.write_text(json.dumps(job))
+        give_to(order, user)
         done = command.run(
-            [site.interpreter, "-W", "ignore", folder / "scripts" / "fill.py", folder / "job.json"],
+            [site.interpreter, "-W", "ignore", folder / "scripts" / "fill.py", order],
             # Sets of strings are walked in another order in each process unless the hash seed is fixed: figures would differ.
             env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", **QUICK},
             stdin=json.dumps(dict(passwords)).encode(),
@@ -75,17 +74,3 @@ def fill(site: Site, size: str, *, seed: int, base_date: dt.date, passwords: Map
             on_line=on_line,
         )
     return {name: float(seconds) for name, seconds in (line.split() for line in done.stdout.splitlines())}
-
-
-@contextlib.contextmanager
-def _workplace(job: Mapping[str, object], user: str) -> Iterator[Path]:
-    """A folder that the service user can read, with a copy of the scripts: our own code may lie where this user cannot go."""
-    folder = Path(tempfile.mkdtemp(prefix="wellkept-fill-"))
-    try:
-        shutil.copytree(SCRIPTS, folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "job.json").write_text(json.dumps(job))
-        for path in (folder, *folder.rglob("*")):
-            give_to(path, user)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
