@@ -159,7 +159,9 @@ def run(demo: Demo, *, size: str) -> dict[str, Any]:
     system = System.objects.filter(organisation=organisation, name=SYSTEM).first()
     with demo.phase("provision"):
         if system is None:
-            _run(demo, "estate.provision", organisation, arguments={"name": SYSTEM, "size": size, "seed": SEED})
+            provisioned = _run(demo, "estate.provision", organisation, arguments={"name": SYSTEM, "size": size, "seed": SEED})
+            long = provisioned.steps.filter(state="done", name__in=["install", "database", "company"])
+            demo.phases.update({f"provision.{step.name}": round(step.seconds, 2) for step in long})
             system = System.objects.get(organisation=organisation, name=SYSTEM)
         else:
             demo.say(f"the system {SYSTEM} is there already: reused")
