@@ -36,12 +36,14 @@ def uses_own_database() -> bool:
     return not os.environ.get("WELLKEPT_DATABASE_URL")
 
 
-def setup_django() -> None:
-    """Load Django for this process. Raises PlatformError when the home is not set up."""
+def setup_django(*, quiet: bool = False) -> None:
+    """Load Django for this process; ``quiet`` logs only what went wrong, for commands. Raises PlatformError when the home is not set up."""
     import django
     from django.core.exceptions import ImproperlyConfigured
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "wellkept.settings")
+    if quiet:
+        os.environ.setdefault("WELLKEPT_LOG_LEVEL", "WARNING")
     try:
         django.setup()
     except ImproperlyConfigured as error:

@@ -86,9 +86,10 @@ def become(job: dict[str, Any], descriptors: tuple[int, int, int]) -> None:
 def serve() -> None:
     from importlib import import_module
 
+    from wellkept import platform
     from wellkept.cli import main
 
-    main.prepare_django()
+    platform.setup_django(quiet=True)
     for module in main.NOUNS.values():
         import_module(module)
     for line in sys.stdin:

@@ -1,6 +1,5 @@
 """The command ``wellkept``: which noun is in which file, imported on use, and what happens when a command fails."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -39,7 +38,7 @@ TOP_LEVEL: dict[str, str] = {
     "doctor": "wellkept.cli.platform:doctor",
     "demo": "wellkept.cli.demo:demo",
 }
-"""Commands that work without a home: they set Django up themselves, with ``prepare_django``, once there is one."""
+"""Commands that work without a home: they set Django up themselves, with ``platform.setup_django``, once there is one."""
 
 HELP = {
     "init": "Set up the home folder, its database and its keys.",
@@ -62,20 +61,13 @@ HELP = {
 }
 
 
-def prepare_django() -> None:
-    """Load the settings and the models. Raises HomeError or ImproperlyConfigured when the home is not set up."""
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "wellkept.settings")
-    os.environ.setdefault("WELLKEPT_LOG_LEVEL", "WARNING")
-    django.setup()
-
-
 def load(name: str) -> Any:
     """The command or group of a name; a noun is imported only when Django is ready."""
     if name in NOUNS:
         if name not in WITHOUT_HOME:
-            prepare_django()
+            from wellkept import platform
+
+            platform.setup_django(quiet=True)
         return get_group(import_module(NOUNS[name]).app)
     module, _, function = TOP_LEVEL[name].partition(":")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wellkept import platform
 from wellkept.cli import output
 from wellkept.cli.exit_codes import ExitCode
-from wellkept.cli.main import prepare_django
 from wellkept.cli.output import Json
 from wellkept.operations.verification import Verification, of_export
 
@@ -33,7 +33,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """Show entries of the record, the newest first."""
-    prepare_django()
+    platform.setup_django(quiet=True)
     from wellkept.cli import pick
     from wellkept.estate import access
     from wellkept.operations.models import Record
@@ -52,7 +52,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one entry with its data and its hashes."""
-    prepare_django()
+    platform.setup_django(quiet=True)
     from wellkept.cli import pick
     from wellkept.estate import access
     from wellkept.estate.errors import NotFound
@@ -91,7 +91,7 @@ def export(
         output.fail(ExitCode.USAGE, f"--format is jsonl or csv, not {form}")
     if as_json and to is None:
         output.fail(ExitCode.USAGE, "--json tells about the file, so it needs --to FILE")
-    prepare_django()
+    platform.setup_django(quiet=True)
     from wellkept.cli import pick
     from wellkept.operations import records
 
@@ -106,7 +106,7 @@ def export(
 @app.command()
 def checkpoint(organisation: OrganisationOption = None, as_json: Json = False) -> None:
     """Sign the end of the record now; workers do it every ten minutes and after each drill."""
-    prepare_django()
+    platform.setup_django(quiet=True)
     from wellkept.cli import pick
     from wellkept.operations import checkpoints
 
@@ -121,7 +121,7 @@ def checkpoint(organisation: OrganisationOption = None, as_json: Json = False) -
 @app.command("public-key")
 def public_key(as_json: Json = False) -> None:
     """Print the keys that checkpoints are checked with, the one in use first; keep a copy outside this machine."""
-    prepare_django()
+    platform.setup_django(quiet=True)
     from wellkept.operations import checkpoints
 
     keys = checkpoints.public_keys()
@@ -129,7 +129,7 @@ def public_key(as_json: Json = False) -> None:
 
 
 def _verify_database(organisation: str | None) -> Verification:
-    prepare_django()
+    platform.setup_django(quiet=True)
     from wellkept.cli import pick
     from wellkept.operations import records
 

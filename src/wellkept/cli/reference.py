@@ -8,6 +8,7 @@ from typing import Any
 from typer.core import TyperOption
 from typer.main import get_command
 
+from wellkept import platform
 from wellkept.cli import main
 from wellkept.cli.exit_codes import ExitCode
 
@@ -84,7 +85,7 @@ def _exit_codes() -> Iterator[str]:
 
 def _api() -> Iterator[str]:
     """From the same description that /api/openapi.json gives to programs."""
-    main.prepare_django()
+    platform.setup_django(quiet=True)
     from wellkept.api.root import api
 
     schema = api.get_openapi_schema(path_prefix="/api/")
