@@ -23,11 +23,11 @@ from wellkept.web import shell
 class RetentionForm(forms.Form):
     """How many backups are kept."""
 
-    last = forms.IntegerField(label=gettext_lazy("The last ones"), min_value=0, max_value=retention.LIMIT)
-    daily = forms.IntegerField(label=gettext_lazy("One for each of so many days"), min_value=0, max_value=retention.LIMIT)
-    weekly = forms.IntegerField(label=gettext_lazy("One for each of so many weeks"), min_value=0, max_value=retention.LIMIT)
-    monthly = forms.IntegerField(label=gettext_lazy("One for each of so many months"), min_value=0, max_value=retention.LIMIT)
-    yearly = forms.IntegerField(label=gettext_lazy("One for each of so many years"), min_value=0, max_value=retention.LIMIT)
+    last = forms.IntegerField(label=gettext_lazy("The last"), min_value=0, max_value=retention.LIMIT)
+    daily = forms.IntegerField(label=gettext_lazy("Days"), min_value=0, max_value=retention.LIMIT)
+    weekly = forms.IntegerField(label=gettext_lazy("Weeks"), min_value=0, max_value=retention.LIMIT)
+    monthly = forms.IntegerField(label=gettext_lazy("Months"), min_value=0, max_value=retention.LIMIT)
+    yearly = forms.IntegerField(label=gettext_lazy("Years"), min_value=0, max_value=retention.LIMIT)
 
 
 def shown(request: shell.Request, repository: Repository, plan: forget.Preview) -> list[forget.Line]:

@@ -38,12 +38,12 @@ class RestoreForm(forms.Form):
         error_messages={"invalid": gettext_lazy("Use letters, digits, hyphens, underscores and dots.")},
     )
     database = forms.RegexField(
-        r"^[A-Za-z_][A-Za-z0-9_-]*$",
+        r"^[A-Za-z0-9_][A-Za-z0-9_-]*$",
         label=gettext_lazy("New database (optional)"),
         max_length=63,
         required=False,
         help_text=gettext_lazy("A database of this name must not exist yet. Its books are compared with the backup at the end."),
-        error_messages={"invalid": gettext_lazy("Use letters, digits, hyphens and underscores, and begin with a letter.")},
+        error_messages={"invalid": gettext_lazy("Use letters, digits, hyphens and underscores.")},
     )
     environment = forms.ModelChoiceField(
         label=gettext_lazy("On the database server of"), queryset=Environment.objects.none(), required=False, empty_label=None
@@ -130,10 +130,11 @@ def form_of(request: shell.Request, backup: Backup) -> RestoreForm:
 def proposals(backup: Backup, place: Path) -> dict[str, Any]:
     """A folder that is not there yet, and a database named after the moment of the backup."""
     at = timezone.localtime(backup.snapshot_at or backup.made_at)
-    first = f"{backup.system.name}-{at:%Y-%m-%d-%H%M}"
-    names = (first, *(f"{first}-{number}" for number in range(2, 100)))
-    folder = next((name for name in names if not os.access(place / name, os.F_OK)), first)
-    database = re.sub(r"\W", "_", f"{backup.system.name}_restored_{at:%Y%m%d_%H%M}", flags=re.ASCII)[:63]
+    name = backup.system.name.strip("-")
+    first = f"{name}-{at:%Y-%m-%d-%H%M}"
+    free = (first, *(f"{first}-{number}" for number in range(2, 100)))
+    folder = next((one for one in free if not os.access(place / one, os.F_OK)), first)
+    database = re.sub(r"\W", "_", f"{name[:40]}_restored_{at:%Y%m%d}", flags=re.ASCII)
     return {"place": str(place), "folder": folder, "database": database, "environment": backup.environment_id}
 
 
