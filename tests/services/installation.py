@@ -86,9 +86,9 @@ class Installation:
 
     def close(self) -> None:
         self.kill_all()
-        if self.zygote is not None and self.zygote.stdin is not None:
-            self.zygote.stdin.close()
-            self.zygote.wait(10)
+        if self.zygote is not None:
+            with self.zygote:
+                self.zygote.kill()
         platform.remove_home(self.home)
 
     def _ask(self, line: str) -> str:
