@@ -36,6 +36,7 @@ PAGES = {
     "repositories": "/settings/repositories/",
     "add repository": "/settings/repositories/add/",
     "repository": "/settings/repositories/{repository}/",
+    "rules": "/settings/repositories/{repository}/forget/",
     "tokens": "/settings/tokens/",
     "password": "/account/password/",
     "two-factor": "/account/two-factor/",

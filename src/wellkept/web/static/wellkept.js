@@ -37,6 +37,9 @@
     }
   };
 
+  // On a phone the tabs are wider than the screen: show the one that is open.
+  for (const tab of all(".tabs [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
+
   const rows = () => all("[data-list] tbody tr");
   const boxes = () => all("[data-list] input[name=ids]");
   const count = () => {
@@ -64,7 +67,16 @@
     const link = find("a.row-link", lines[next]);
     if (link) link.focus({ preventScroll: true });
   };
+  // Escape closes an open menu and gives the focus back; dialogs do so by themselves.
+  const escape = () => {
+    for (const open of all("details.chip[open], details.pick[open]")) {
+      open.open = false;
+      find("summary", open).focus();
+    }
+    if (find("#side.open")) find(".side-toggle").click(), find(".side-toggle").focus();
+  };
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !find("dialog[open]")) escape();
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
     const cursor = find("[data-list] tr.cursor");
     if (event.key === "j") move(1);
