@@ -9,7 +9,8 @@ import pytest
 from django.core.management import call_command
 
 from tests.services.installation import Installation, installed, leftovers, until
-from wellkept.estate import access, operations, provision, systems
+from wellkept.adoption import operations
+from wellkept.estate import access, provision, systems
 from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Organisation, Person, Secret, System
 from wellkept.operations import runtime

@@ -10,10 +10,11 @@ import typer
 from django.conf import settings
 
 from wellkept.adapters.base import Login, Site
+from wellkept.adoption import operations
 from wellkept.cli import output, pick
 from wellkept.cli.output import Json, Wait, Yes
 from wellkept.cli.pick import OrganisationOption, SystemArgument
-from wellkept.estate import access, adopt, operations, provision, systems
+from wellkept.estate import access, adopt, provision, systems
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Kind, System
 from wellkept.tools.postgres import Server

@@ -1,4 +1,4 @@
-"""The operations of the estate: provision a system, and look at one again."""
+"""How a system comes into keeping, as runs: provision one, and look at one again."""
 
 from collections.abc import Callable
 from typing import Any
