@@ -2,7 +2,8 @@
 
 A case is an operation with a way to start a run and a way to tell what is wrong afterwards. Its points are not listed by hand: a recording run writes
 down every milestone it passes. Then workers are killed at each of them. One run bears several kills, one after the other, so that an enumeration
-costs little more than a few runs; with ``WELLKEPT_CHAOS_FULL=1`` every point has a run of its own.
+costs little more than a few runs; with ``WELLKEPT_CHAOS_FULL=1`` every point has a run of its own. The moments of the kills inside steps come from a
+seed, which a failure tells; ``WELLKEPT_CHAOS_SEED`` repeats them.
 """
 
 import os
@@ -114,9 +115,10 @@ def finish(installation: Installation, case: Case, run: Run, what: str, report: 
     report.violations += [f"{what}: {violation}" for violation in violations(installation, case, run)]
 
 
-def kill_inside_every_step(installation: Installation, case: Case, seed: int) -> Report:
+def kill_inside_every_step(installation: Installation, case: Case) -> Report:
     """Kill the worker at a random moment of every step, one step after the other."""
     installation.kill_all()
+    seed = int(os.environ.get("WELLKEPT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
     chance = random.Random(seed)
     reference = reference_run(installation, case)
     report = Report(case.name, seed, list(reference))

@@ -1,7 +1,6 @@
 """Workers killed at every point, and inside every step, of a backup and of a drill of a real ERP."""
 
 import dataclasses
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,7 +128,7 @@ def test_killed_at_every_point(installation: Installation, case: killing.Case, c
 
 @both
 def test_killed_inside_every_step(installation: Installation, case: killing.Case, count: Count) -> None:
-    report = killing.kill_inside_every_step(installation, case, random.SystemRandom().randrange(10**6))
+    report = killing.kill_inside_every_step(installation, case)
     count(report.line("kills inside steps"))
     assert report.violations == [], report.seed
     assert sorted(report.killed) == sorted(report.points)

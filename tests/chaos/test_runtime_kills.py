@@ -1,7 +1,6 @@
 """Workers killed at every point, and inside every step, of operations that need no ERP."""
 
 import os
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -58,7 +57,7 @@ def test_killed_at_every_point(installation: Installation, request: pytest.Fixtu
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["things", "change"])
 def test_killed_inside_every_step(installation: Installation, request: pytest.FixtureRequest, count: Count, name: str) -> None:
-    report = killing.kill_inside_every_step(installation, request.getfixturevalue(name), random.SystemRandom().randrange(10**6))
+    report = killing.kill_inside_every_step(installation, request.getfixturevalue(name))
     count(report.line("kills inside steps"))
     assert report.violations == [], report.seed
     assert sorted(report.killed) == sorted(report.points)
