@@ -106,6 +106,7 @@ class World:
             "api:start_run": {"operation": "backups.take", "system_id": system, "arguments": arguments},
             "api:add_schedule": {"operation": "backups.take", "system_id": system, "cron": "0 3 * * *", "arguments": arguments},
             "api:change_schedule": {"enabled": False},
+            "api:add_repository": {"name": "new", "location": "nowhere"},
             "api:invite_person": {"email": "new@riverside.example"},
             "api:change_member": {"role": policy.APPROVER},
             "api:create_token": {"organisation": self.organisation.slug, "name": "x", "scope": policy.VIEWER},

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, forgetting, health, records, restoring, runs, settings, systems, today
+from wellkept.web import account, backups, forgetting, health, places, records, restoring, runs, settings, systems, today
 
 handler403 = "wellkept.web.shell.forbidden"
 
@@ -41,8 +41,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/schedules/add/", settings.schedule_add, name="settings_schedule_add"),
     path("settings/schedules/<int:schedule_id>/", settings.schedule, name="settings_schedule"),
     path("settings/repositories/", settings.repositories, name="settings_repositories"),
-    path("settings/repositories/add/", settings.repository_add, name="settings_repository_add"),
+    path("settings/repositories/add/", places.add, name="settings_repository_add"),
     path("settings/repositories/<int:repository_id>/", settings.repository, name="settings_repository"),
+    path("settings/repositories/<int:repository_id>/access/", places.change, name="settings_repository_access"),
     path("settings/repositories/<int:repository_id>/forget/", forgetting.rules, name="settings_repository_forget"),
     path("settings/tokens/", settings.tokens, name="settings_tokens"),
     path("settings/tokens/<int:token_id>/revoke/", settings.token_revoke, name="settings_token_revoke"),

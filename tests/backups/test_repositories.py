@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.backups.conftest import Rows
-from wellkept.backups import queries, repositories
+from wellkept.backups import queries, reach, repositories
 from wellkept.backups.models import Repository
 from wellkept.estate import secrets
 from wellkept.estate.errors import Invalid, NotFound, Taken
@@ -60,7 +60,7 @@ def test_the_recovery_key_is_given_out_once(rows: Rows, organisation: Organisati
         ("two", "rest:http://127.0.0.1:9/", {}, restic.Unreachable),
         ("two", "{tmp}/two", {"recipients": ["age1nonsense"]}, Invalid),
         ("two", "{tmp}/two", {"rules": {"hourly": 3}}, Invalid),
-        ("two", "{tmp}/two", {"credentials": {"LD_PRELOAD": "x"}}, Invalid),
+        ("two", "{tmp}/two", {"access": reach.Access({"LD_PRELOAD": "x"})}, Invalid),
         ("two", "{tmp}/two", {"within": Path("/srv/backups")}, Invalid),
         ("local", "{tmp}/two", {}, Taken),
         ("two", "{tmp}/repository", {}, Taken),
@@ -78,7 +78,7 @@ def test_a_wish_that_makes_no_sense_stores_nothing(
 
 def test_an_interrupted_start_is_taken_up(organisation: Organisation, tmp_path: Path) -> None:
     place = str(tmp_path / "one")
-    first = repositories._row(organisation, "one", place, access={}, named=[], rules={})
+    first = repositories._row(organisation, "one", place, access=reach.Access(), named=[], rules={})
     restic.init(repositories.opened(first))
     made = repositories.create(organisation, "one", place, actor="os:root")
     assert made.pk == first.pk
@@ -97,7 +97,7 @@ def test_credentials_never_reach_the_row(organisation: Organisation) -> None:
         repositories.create(organisation, "rest", "rest:http://me:hunter2@127.0.0.1:9/erp", actor="os:root")
     assert "hunter2" not in str(told.value)
     row = repositories._row(
-        organisation, "rest", "rest:http://127.0.0.1:9/erp", access={"REST_USER": "me", "REST_PASSWORD": "hunter2"}, named=[], rules={}
+        organisation, "rest", "rest:http://127.0.0.1:9/erp", access=reach.Access({"REST_USER": "me", "REST_PASSWORD": "hunter2"}), named=[], rules={}
     )
     assert "hunter2" not in str(Repository.objects.filter(pk=row.pk).values())
     assert repositories.opened(row).env()["RESTIC_REPOSITORY"] == "rest:http://me:hunter2@127.0.0.1:9/erp"

@@ -11,6 +11,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from wellkept.adapters import base
 from wellkept.estate import errors
 from wellkept.operations.errors import Conflict, Ending
+from wellkept.tools import restic
 
 logger = logging.getLogger(__name__)
 STATUS: dict[type[Exception], tuple[int, str]] = {
@@ -25,6 +26,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     base.Unsupported: (422, "invalid"),
     base.Invalid: (422, "invalid"),
     base.Conflicting: (409, "conflict"),
+    restic.Unreachable: (502, "unreachable"),
+    restic.Refused: (422, "refused"),
+    restic.ResticError: (422, "failed"),
 }
 HTTP_NAMES = {400: "usage", 401: "not_signed_in", 403: "refused", 404: "not_found", 429: "too_many"}
 

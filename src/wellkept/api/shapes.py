@@ -92,6 +92,7 @@ class RepositoryOut(Schema):
     id: int
     name: str
     location: str
+    host_key: str
     recipients: list[Any]
     retention: dict[str, Any]
     created_at: dt.datetime

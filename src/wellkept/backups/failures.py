@@ -19,6 +19,10 @@ from wellkept.tools import command, netns, postgres, restic
 SENTENCES: dict[type[Exception], str] = {
     restic.WrongKey: gettext_noop("The key does not open the repository; nothing was changed. {reason}"),
     restic.NoRepository: gettext_noop("There is no repository at its place; nothing was changed. {reason}"),
+    restic.KeepsAll: gettext_noop(
+        "The place lets nothing be removed (append-only), so all backups are still there and on the list. Make room on the server itself. {reason}"
+    ),
+    restic.Refused: gettext_noop("The place of the repository refuses us; nothing was changed. Mend its credentials or its host key. {reason}"),
     restic.Damaged: gettext_noop("The repository is damaged: what was stored cannot be read back. {reason}"),
     restic.Full: gettext_noop("No space is left for the backup; older backups are as they were. {reason}"),
     restic.Locked: gettext_noop("Another program holds the repository; try again when it is done. {reason}"),

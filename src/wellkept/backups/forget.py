@@ -1,6 +1,7 @@
 """Forgetting backups: a preview by the retention rules, then exactly what was previewed, then the room is given back."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,7 +96,10 @@ def mark(repository_id: int, token: str) -> dict[str, Any]:
 
 
 def remove(repository_id: int) -> dict[str, Any]:
-    """Remove every snapshot that no listed backup stands for: forgotten ones, and those that interrupted backups left."""
+    """Remove every snapshot that no listed backup stands for: forgotten ones, and those that interrupted backups left.
+
+    Where the place lets nothing be removed, what was taken off the list and is still there comes back to it.
+    """
     repository = Repository.objects.get(pk=repository_id)
     with told():
         tool = repositories.opened(repository)
@@ -105,7 +109,12 @@ def remove(repository_id: int) -> dict[str, Any]:
         making = set(rows.filter(state=BackupState.MAKING).values_list("run_id", flat=True))
         held = set(rows.filter(state__in=[BackupState.GOOD, BackupState.BROKEN]).values_list("snapshot", flat=True))
         gone = [one.id for one in present if one.id not in held and _set_of(one) is not None and _set_of(one) not in making]
-        restic.forget(tool, gone)
+        try:
+            restic.forget(tool, gone)
+        except restic.KeepsAll:
+            restic.unlock(tool)
+            _put_back(repository, [one.id for one in restic.snapshots(tool)])
+            raise
     return {"snapshots": len(gone)}
 
 
@@ -116,6 +125,12 @@ def give_back(repository_id: int) -> dict[str, Any]:
         restic.unlock(tool)
         restic.prune(tool)
     return {"at": timezone.now().isoformat()}
+
+
+def _put_back(repository: Repository, present: Sequence[str]) -> None:
+    kept = Backup.objects.filter(repository=repository, state=BackupState.FORGOTTEN, snapshot__in=present)
+    kept.filter(problem__isnull=True).update(state=BackupState.GOOD)
+    kept.filter(problem__isnull=False).update(state=BackupState.BROKEN)
 
 
 def _set_of(snapshot: restic.Snapshot) -> uuid.UUID | None:

@@ -14,7 +14,8 @@ class Repository(models.Model):
     """Where backups are kept: whatever restic speaks (a folder, ``sftp:…``, ``s3:…``, ``rest:…``).
 
     ``key`` is the repository's password, encrypted at rest. ``escrow`` is the same password encrypted to age recipients (ASCII armour):
-    the people's own recovery key, and one that drills use. ``options`` is plain data (retention and limits); access keys of S3 or REST are Secrets.
+    the people's own recovery key, and one that drills use. ``credentials`` (JSON) are access keys of S3 or REST, or an ssh private key; ``host_key``
+    is what an sftp server must show, ``ca_certificate`` (PEM) what signs the certificate of a server that the system does not know.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="repositories")
@@ -23,6 +24,8 @@ class Repository(models.Model):
     key = models.ForeignKey(Secret, on_delete=models.PROTECT, related_name="+")
     drill_identity = models.ForeignKey(Secret, on_delete=models.PROTECT, related_name="+")
     credentials = models.ForeignKey(Secret, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    host_key = models.TextField(blank=True)
+    ca_certificate = models.TextField(blank=True)
     escrow = models.TextField()
     recipients = models.JSONField(default=list)
     recovery_downloaded_at = models.DateTimeField(null=True, blank=True)

@@ -6,6 +6,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
 from wellkept.lib.text import say
+from wellkept.tools import ssh
 
 
 def backups(rows: QuerySet[Backup]) -> QuerySet[Backup]:
@@ -77,6 +78,7 @@ def plain_repository(repository: Repository) -> dict[str, Any]:
         "repository": repository.name,
         "organisation": repository.organisation.slug,
         "place": repository.location,
+        "host_key": str(ssh.host_key(repository.host_key)) if repository.host_key else None,
         "good_backups": getattr(repository, "good", None),
         "newest": getattr(repository, "newest", None),
         "retention": repository.retention,

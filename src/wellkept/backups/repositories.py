@@ -9,6 +9,7 @@ import contextlib
 import json
 import secrets as randomness
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from wellkept.backups import reach
 from wellkept.backups.models import Repository
 from wellkept.estate import secrets
 from wellkept.estate.errors import Invalid, NotFound, Taken
@@ -26,8 +28,6 @@ from wellkept.operations import records
 from wellkept.planning import retention
 from wellkept.tools import command, restic
 
-CREDENTIAL_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "REST_USER", "REST_PASSWORD")
-
 
 def create(
     organisation: Organisation,
@@ -36,14 +36,15 @@ def create(
     *,
     actor: str,
     recipients: Sequence[str] = (),
-    credentials: Mapping[str, str] | None = None,
+    access: reach.Access | None = None,
     rules: Mapping[str, int] | None = None,
     within: Path | None = None,
 ) -> Repository:
     """Make a repository with a random key and its escrow; ``recipients`` are further age public keys, ``within`` limits folders of this machine.
 
-    Safe to repeat after an interruption. Raises Invalid for a place or key that makes no sense, Taken when the name is in use or somebody
-    else's repository is there, and restic's errors when the place cannot be used; nothing is stored then.
+    Safe to repeat after an interruption. Raises Invalid for a place or key that makes no sense, Unconfirmed for an sftp server whose host key
+    nobody has confirmed, Taken when the name is in use or somebody else's repository is there, and restic's errors when the place cannot be used;
+    nothing is stored then.
     """
     place, found = _place(location, within)
     try:
@@ -52,7 +53,9 @@ def create(
         retention.rules(chosen)
     except (escrow.EscrowError, ValueError) as error:
         raise Invalid(str(error)) from error
-    repository = _row(organisation, name, place, access={**found, **_credentials(credentials or {})}, named=named, rules=chosen)
+    given = access or reach.Access()
+    allowed = reach.checked(place, replace(given, credentials={**found, **given.credentials}))
+    repository = _row(organisation, name, place, access=allowed, named=named, rules=chosen)
     try:
         restic_id = _init(repository)
     except (restic.ResticError, command.CommandError, OSError, Taken):
@@ -127,6 +130,22 @@ def renew_escrow(repository: Repository, *, actor: str, recipients: Sequence[str
     return repository
 
 
+def set_access(repository: Repository, wish: reach.Access, *, actor: str) -> Repository:
+    """Change what leads to the place: what is given replaces what was stored, once it was proven that it reads and writes the same repository.
+
+    Raises the errors of reach.checked, Invalid when another repository is there, and restic's errors; nothing is changed then.
+    """
+    fresh = reach.checked(repository.location, wish, _access(repository))
+    if restic.identity(_with(repository, secrets.open(repository.key), fresh), writing=True) != repository.restic_id:
+        raise Invalid(gettext_noop("At this place is another repository than {name}; nothing was changed"), name=repository.name)
+    with transaction.atomic():
+        _keep_access(repository, fresh)
+        text = message(gettext_noop("The access to the repository {name} was changed"), name=repository.name)
+        data = {"repository": repository.name, "names": sorted(wish.credentials), "host_key": fresh.host_key, "own_certificate": bool(fresh.ca)}
+        records.append(repository.organisation, "repository.access_changed", text, actor=actor, data=data)
+    return repository
+
+
 def set_rules(repository: Repository, rules: Mapping[str, int], *, actor: str) -> Repository:
     """Change the retention rules. Raises Invalid for numbers that make no sense."""
     try:
@@ -152,16 +171,10 @@ def _place(location: str, within: Path | None) -> tuple[str, dict[str, str]]:
     return place, found
 
 
-def _credentials(given: Mapping[str, str]) -> dict[str, str]:
-    unknown = sorted(set(given) - set(CREDENTIAL_NAMES))
-    if unknown:
-        raise Invalid(f"{unknown[0]} is not a credential; known are {', '.join(CREDENTIAL_NAMES)}")
-    return {name: value for name, value in given.items() if value}
-
-
-def _row(organisation: Organisation, name: str, place: str, *, access: Mapping[str, str], named: Sequence[str], rules: dict[str, int]) -> Repository:
+def _row(organisation: Organisation, name: str, place: str, *, access: reach.Access, named: Sequence[str], rules: dict[str, int]) -> Repository:
     known = Repository.objects.filter(organisation=organisation, name=name).first()
     if known is not None and not known.restic_id and known.location == place:
+        _keep_access(known, access)
         return known
     if known is not None:
         raise Taken(f"there is a repository {name} already")
@@ -177,7 +190,9 @@ def _row(organisation: Organisation, name: str, place: str, *, access: Mapping[s
                 location=place,
                 key=secrets.store(organisation, _secret_name(name, "key"), password),
                 drill_identity=secrets.store(organisation, _secret_name(name, "drill"), drill.private),
-                credentials=secrets.store(organisation, _secret_name(name, "access"), json.dumps(dict(access))) if access else None,
+                credentials=_stored_credentials(organisation, name, access),
+                host_key=access.host_key,
+                ca_certificate=access.ca,
                 escrow=_seal(name, place, password, everyone),
                 recipients=everyone,
                 retention=rules,
@@ -203,10 +218,25 @@ def _password(repository: Repository, private: str) -> str:
     return content["password"]
 
 
-def _with(repository: Repository, password: str) -> restic.Repository:
-    access = json.loads(secrets.open(repository.credentials)) if repository.credentials is not None else {}
+def _access(repository: Repository) -> reach.Access:
+    credentials = json.loads(secrets.open(repository.credentials)) if repository.credentials is not None else {}
+    return reach.Access(credentials, repository.host_key, repository.ca_certificate)
+
+
+def _keep_access(repository: Repository, access: reach.Access) -> None:
+    repository.credentials = _stored_credentials(repository.organisation, repository.name, access)
+    repository.host_key, repository.ca_certificate = access.host_key, access.ca
+    repository.save(update_fields=["credentials", "host_key", "ca_certificate"])
+
+
+def _stored_credentials(organisation: Organisation, name: str, access: reach.Access) -> Secret | None:
+    return secrets.store(organisation, _secret_name(name, "access"), json.dumps(dict(access.credentials))) if access.credentials else None
+
+
+def _with(repository: Repository, password: str, access: reach.Access | None = None) -> restic.Repository:
+    way = access or _access(repository)
     cache = None if restic.is_folder(repository.location) else settings.HOME.path / "restic-cache"
-    return restic.Repository(repository.location, password, access, cache)
+    return restic.Repository(repository.location, password, way.credentials, cache, way.host_key, way.ca)
 
 
 def _init(repository: Repository) -> str:

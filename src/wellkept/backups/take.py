@@ -161,11 +161,14 @@ def clean_up(run_id: str) -> None:
 
 
 def forget_half(tool: restic.Repository, run_id: str) -> None:
-    """Remove whatever snapshot an interrupted attempt of this run left; while somebody else holds the repository it waits for the next forgetting."""
+    """Remove whatever snapshot an interrupted attempt of this run left.
+
+    While somebody else holds the repository it waits for the next forgetting; where nothing may be removed it stays, on no list.
+    """
     left = restic.snapshots(tool, tags=[f"set={run_id}"])
     if left:
         restic.unlock(tool)
-        with contextlib.suppress(restic.Locked):
+        with contextlib.suppress(restic.Locked, restic.KeepsAll):
             restic.forget(tool, [snapshot.id for snapshot in left])
 
 

@@ -65,7 +65,6 @@ BY_ERROR = {
     "wellkept.tools.restic_errors.Unreachable": ExitCode.UNREACHABLE,
     "wellkept.tools.restic_errors.Damaged": ExitCode.NOT_PROVEN,
     "wellkept.tools.restic_errors.ResticError": ExitCode.FAILED,
-    "wellkept.tools.ssh.NoAnswer": ExitCode.UNREACHABLE,
     "wellkept.lib.escrow.EscrowError": ExitCode.NOT_PROVEN,
     "wellkept.operations.errors.Conflict": ExitCode.CONFLICT,
     "wellkept.operations.errors.Failed": ExitCode.RUN_FAILED,

@@ -2,13 +2,15 @@
 
 import json
 import os
-from dataclasses import asdict
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wellkept.backups import queries, repositories
+from wellkept.backups import queries, reach, repositories
 from wellkept.backups.models import Repository
 from wellkept.cli import output, pick
 from wellkept.cli.exit_codes import ExitCode
@@ -23,6 +25,14 @@ escrow = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The copy
 app.add_typer(escrow, name="escrow")
 NameArgument = Annotated[str, typer.Argument(help="Name of the repository, or organisation/name.")]
 Recipients = Annotated[list[str], typer.Option("--recipient", help="A further age public key (age1…) that shall open the escrow; may be repeated.")]
+Credentials = Annotated[
+    Path | None, typer.Option(help="A file with AWS_ACCESS_KEY_ID=… (or REST_USER=…) lines; secrets never stand on the command line.")
+]
+SshKey = Annotated[Path | None, typer.Option(help="The private key for an sftp server, without a passphrase; it is kept encrypted.")]
+HostKey = Annotated[
+    str, typer.Option(help="The host key of an sftp server, as SHA256:… or ssh-ed25519 AAAA…; without it you are shown the one it has, and asked.")
+]
+CaCertificate = Annotated[Path | None, typer.Option(help="The certificate (PEM) of your own authority, for an https address.")]
 COLUMNS = ("repository", "place", "good_backups", "newest", "recovery_downloaded_at")
 
 
@@ -50,20 +60,42 @@ def create(
     name: Annotated[str, typer.Argument(help="What it shall be called, like off-site.")],
     place: Annotated[str, typer.Argument(help="An absolute folder, sftp:user@host:/folder, s3:https://host/bucket or rest:https://host/path.")],
     recipients: Recipients = [],  # noqa: B006 - Typer copies it
-    credentials: Annotated[
-        Path | None, typer.Option(help="A file with AWS_ACCESS_KEY_ID=… (or REST_USER=…) lines; secrets never stand on the command line.")
-    ] = None,
+    credentials: Credentials = None,
+    ssh_key: SshKey = None,
+    host_key: HostKey = "",
+    ca_certificate: CaCertificate = None,
     organisation: OrganisationOption = None,
     as_json: Json = False,
 ) -> None:
     """Make a repository with a random key. Download its recovery key next: without it the backups are lost when this machine is."""
-    access_keys = _variables(credentials.read_text()) if credentials is not None else {}
-    made = repositories.create(pick.organisation(organisation), name, place, actor=pick.ACTOR, recipients=recipients, credentials=access_keys)
+    owner = pick.organisation(organisation)
+    made = _confirmed(
+        _given(credentials, ssh_key, host_key, ca_certificate),
+        lambda given: repositories.create(owner, name, place, actor=pick.ACTOR, recipients=recipients, access=given),
+    )
     if as_json:
         output.emit(queries.plain_repository(made), as_json=True)
     else:
         output.emit(f"Repository {made.name} is ready at {made.location}.", as_json=False)
         output.note(f"Next: wellkept repository recovery-key {made.name} --out FILE, and keep that file and the escrow outside of this machine.")
+
+
+@app.command("credentials")
+def credentials_(
+    name: NameArgument,
+    credentials: Credentials = None,
+    ssh_key: SshKey = None,
+    host_key: HostKey = "",
+    ca_certificate: CaCertificate = None,
+    as_json: Json = False,
+) -> None:
+    """Change what leads to the place: what is given replaces the old, after proof that it reads and writes the same repository."""
+    found, given = pick_repository(name), _given(credentials, ssh_key, host_key, ca_certificate)
+    if given == reach.Access():
+        output.fail(ExitCode.USAGE, "nothing was given; see: wellkept repository credentials --help")
+    changed = _confirmed(given, lambda wish: repositories.set_access(found, wish, actor=pick.ACTOR))
+    done = f"The repository {changed.name} is reached with this from now on."
+    output.emit(queries.plain_repository(changed) if as_json else done, as_json=as_json)
 
 
 @app.command("recovery-key")
@@ -147,6 +179,28 @@ def pick_repository(name: str) -> Repository:
     if len(found) > 1:
         raise NotFound(f"several organisations have a repository {name}; write organisation/{name}")
     return found[0]
+
+
+def _given(credentials: Path | None, ssh_key: Path | None, host_key: str, ca_certificate: Path | None) -> reach.Access:
+    """The access that the options say. Raises NotFound for a file that is not there."""
+    for path in (credentials, ssh_key, ca_certificate):
+        if path is not None and not path.is_file():
+            raise NotFound(f"there is no file {path}")
+    named = _variables(credentials.read_text()) if credentials is not None else {}
+    keys = {reach.SSH_KEY: ssh_key.read_text()} if ssh_key is not None else {}
+    return reach.Access({**named, **keys}, host_key, ca_certificate.read_text() if ca_certificate is not None else "")
+
+
+def _confirmed(given: reach.Access, do: Callable[[reach.Access], Repository]) -> Repository:
+    """Do it; when nobody has confirmed the server yet, ask the person at the terminal. A program is refused: it names the host key."""
+    try:
+        return do(given)
+    except reach.Unconfirmed as unknown:
+        if output.json_wanted or not sys.stdin.isatty():
+            raise
+        output.note(f"{unknown}.")
+        output.confirm(f"Is {unknown.shown} the right one?", yes=False)
+        return do(replace(given, host_key=unknown.shown.text))
 
 
 def _variables(text: str) -> dict[str, str]:

@@ -148,9 +148,9 @@ def init(repository: Repository) -> str:
     return identity(repository)
 
 
-def identity(repository: Repository, *, timeout: float = 120) -> str:
-    """The repository's id; reading it proves that the place answers and the password is right."""
-    done = _run(repository, ["--no-lock", "cat", "config"], cached=False, timeout=timeout)
+def identity(repository: Repository, *, writing: bool = False, timeout: float = 120) -> str:
+    """The repository's id; reading it proves that the place answers and the password is right, ``writing`` (a lock) that it may be written too."""
+    done = _run(repository, [*([] if writing else ["--no-lock"]), "cat", "config"], cached=False, timeout=timeout)
     return str(json.loads(done.stdout)["id"])
 
 

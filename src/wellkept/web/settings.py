@@ -28,7 +28,6 @@ from wellkept.operations import schedule as schedules_of
 from wellkept.operations.models import Schedule
 from wellkept.operations.schedule_words import describe
 from wellkept.planning import retention
-from wellkept.tools import command, restic
 from wellkept.web import account, forgetting, shell, titles
 from wellkept.web.told import refusal
 
@@ -284,64 +283,6 @@ def repositories(request: shell.Request) -> HttpResponseBase:
     rows = visible_to(request.user, Repository).filter(organisation=request.organisation).order_by("name")
     rows = rows.annotate(good=Count("backups", filter=Q(backups__state=BackupState.GOOD)))
     return render(request, "settings/repositories.html", {"repositories": rows, "tab": "repositories"})
-
-
-class RepositoryForm(forms.Form):
-    """A new place for backups."""
-
-    name = forms.SlugField(label=gettext_lazy("Short name"), max_length=60)
-    location = forms.CharField(
-        label=gettext_lazy("Place"),
-        max_length=500,
-        help_text=gettext_lazy(
-            "A folder on the machine (/srv/backups), or sftp:user@host:/path, s3:https://host/bucket, rest:https://host/path. No passwords here."
-        ),
-    )
-    user = forms.CharField(label=gettext_lazy("User or access key"), required=False, max_length=200, help_text=gettext_lazy("Only for S3 and REST."))
-    password = forms.CharField(
-        label=gettext_lazy("Password or secret key"), required=False, max_length=200, widget=forms.PasswordInput(attrs={"autocomplete": "off"})
-    )
-    recipients = forms.CharField(
-        label=gettext_lazy("Further age public keys"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("One a line. Whoever has one of these keys can open the backups when this installation is lost."),
-    )
-
-    def credentials(self) -> dict[str, str]:
-        """The access keys under the names that the place needs."""
-        user, password = self.cleaned_data["user"], self.cleaned_data["password"]
-        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if self.cleaned_data["location"].startswith("s3:") else ("REST_USER", "REST_PASSWORD")
-        return dict(zip(names, (user, password), strict=True)) if user or password else {}
-
-
-@shell.page
-@require_http_methods(FORM)
-def repository_add(request: shell.Request) -> HttpResponseBase:
-    """Make a repository."""
-    access.require(request.user, Role.ADMINISTRATOR, request.organisation)
-    form = RepositoryForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        wish = form.cleaned_data
-        try:
-            made = keeping.create(
-                request.organisation,
-                wish["name"],
-                wish["location"],
-                actor=access.actor(request.user),
-                recipients=wish["recipients"].split(),
-                credentials=form.credentials(),
-            )
-        except (EstateError, restic.ResticError, command.CommandError, OSError) as error:
-            form.add_error(None, refusal(error))
-        else:
-            messages.success(request, _("The repository was made. Keep its recovery key in a safe place now."))
-            return redirect("settings_repository", repository_id=made.pk)
-    return render(
-        request,
-        "settings/form.html",
-        {"form": form, "tab": "repositories", "title": _("New repository"), "button": _("Make it"), "back": "settings_repositories"},
-    )
 
 
 @shell.page
