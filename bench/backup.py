@@ -12,7 +12,6 @@ from wellkept.home import Home
 from wellkept.tools import postgres, restic
 
 GOAL = 1.10
-DUMP_JOBS = 2
 
 
 def measure(home: Home, environment: Any, runs: int) -> list[Result]:
@@ -76,7 +75,7 @@ def _bare(environment: Any, repository: restic.Repository, place: Path) -> dict[
     staging = place / "staging"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
-    dumped = postgres.dump(site.server, site.database, staging / "dump", jobs=DUMP_JOBS)
+    dumped = postgres.dump(site.server, site.database, staging / "dump")
     began = time.perf_counter()
     restic.backup(repository, ["dump", site.files, site.config], cwd=staging, tags=["bare"])
     return {"pg_dump": round(dumped.seconds, 3), "restic": round(time.perf_counter() - began, 3)}

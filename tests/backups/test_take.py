@@ -110,8 +110,7 @@ def test_a_row_without_its_file_is_named_and_the_set_is_not_good(rows: Rows, ext
     before = len(restic.snapshots(rows.tool()))
     backup_id = stage(rows, run_id)
     stored = take.store(run_id, backup_id)
-    checked = take.check_set(run_id, backup_id, stored["snapshot"])
-    assert checked["missing"] == [f"attachment {extra_file[1]} late.pdf"]
+    assert stored["missing"] == [f"attachment {extra_file[1]} late.pdf"]
     take.clean_up(run_id)
     assert len(restic.snapshots(rows.tool())) == before
     assert Backup.objects.get(pk=backup_id).state == BackupState.FAILED
@@ -123,7 +122,7 @@ def test_a_file_that_comes_while_dumping_is_in_the_set(rows: Rows, extra_file: t
     extra_file[0].parent.mkdir(parents=True, exist_ok=True)
     extra_file[0].write_text("content")
     stored = take.store(run_id, backup_id)
-    assert take.check_set(run_id, backup_id, stored["snapshot"])["missing"] == []
+    assert stored["missing"] == []
     assert str(extra_file[0].resolve()) in listing(rows, stored["snapshot"])
 
 
@@ -180,7 +179,8 @@ def refused(rows: Rows, run_id: str) -> str:
 def test_a_wrong_key_is_refused(rows: Rows, organisation: Organisation, run_id: str) -> None:
     secrets.store(organisation, "repository/local/key", "another password")
     assert "The key does not open the repository" in refused(rows, run_id)
-    assert not Backup.objects.exclude(pk=rows.backup.pk).exists()
+    take.clean_up(run_id)
+    assert [row.state for row in Backup.objects.exclude(pk=rows.backup.pk)] == [BackupState.FAILED]
 
 
 def test_another_repository_at_the_same_place_is_refused(rows: Rows, run_id: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from django.utils.translation import gettext_noop
 
 from wellkept.adapters.base import Connection, Site
-from wellkept.backups import repositories
 from wellkept.backups.failures import told
 from wellkept.backups.models import Repository
 from wellkept.estate import connect
@@ -29,10 +28,12 @@ TABLES_SIZE = """
 
 
 def before_take(environment: Environment, repository: Repository, staging: Path) -> dict[str, Any]:
-    """Look at everything a backup needs; changes nothing. Returns facts: sizes in bytes, the major version of PostgreSQL."""
+    """Look at what a backup needs on this side; changes nothing. Returns facts: sizes in bytes, the major version of PostgreSQL.
+
+    Whether the repository answers takes longer to find out, and is found out while the dump has begun (take.stage).
+    """
     with told():
         site = connect.site(environment)
-        repository_answers(repository, repositories.opened(repository))
         with database(site) as connection:
             version, tables, whole = postgres.server_version(connection), tables_size(connection), postgres.database_size(connection)
         postgres.binaries_for(version)

@@ -46,15 +46,17 @@ def take_backup(run: Runbook, *, repository_id: int | None = None) -> Outcome:
     backup_id = facts["backup_id"]
     stored: dict[str, Any] = {}
     checked: dict[str, Any] = {}
+    missing: list[str] = []
     for _round in range(ROUNDS):
         run.step("dump", take.stage, run.id, backup_id, limit=DAY)
         stored = run.step("store", take.store, run.id, backup_id, limit=DAY, **PATIENT)
         checked = run.step("check-set", take.check_set, run.id, backup_id, stored["snapshot"], limit=4 * HOUR)
-        if not checked["missing"]:
+        missing = [*stored.pop("missing"), *checked["missing"]]
+        if not missing:
             break
     else:
         text = gettext_noop("A file that the ERP needs is missing, so this is not a good backup: {missing}")
-        raise Failed(message(text, missing=", ".join(checked["missing"])))
+        raise Failed(message(text, missing=", ".join(missing)))
     result = run.step("finish", take.finish, run.id, backup_id, {**stored, "snapshot": checked["snapshot"]}, limit=60)
     return Outcome(message(gettext_noop("Backed up {files} files, {size} MB"), files=result["files"], size=round(result["bytes"] / 1e6, 1)), result)
 

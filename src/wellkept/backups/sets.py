@@ -11,6 +11,7 @@ A snapshot holds ``/wellkept-set/`` (made for the set) and the ERP's file folder
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class SetError(Exception):
 
 def write(folder: Path, manifest: Manifest) -> str:
     """Write the manifest into the set's folder and return its SHA-256."""
-    text = json.dumps(manifest, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(manifest, ensure_ascii=False)
     (folder / MANIFEST).write_text(text)
     return sha256(text.encode())
 
@@ -69,7 +70,9 @@ def brief(manifest: Manifest, digest: str) -> Manifest:
 
 def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below a folder, by its path in it."""
-    return {str(path.relative_to(folder)): file_sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    with ThreadPoolExecutor() as pool:
+        return {str(path.relative_to(folder)): digest for path, digest in zip(paths, pool.map(file_sha256, paths), strict=True)}
 
 
 def check_hashes(restored: Path, manifest: Manifest) -> int:

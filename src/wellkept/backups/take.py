@@ -12,8 +12,10 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +38,8 @@ from wellkept.operations.models import Run
 from wellkept.planning.figures import Figure, to_json
 from wellkept.tools import command, postgres, restic
 
-DUMP_JOBS = 2
+MOST_JOBS = 4
+MOST_MISSING = 5
 T = TypeVar("T")
 
 
@@ -49,6 +52,7 @@ class Readings:
     references: int
     at: str
     server_version: str
+    dump: dict[str, Any]
 
 
 def begin(run_id: str, wish: choose.Wish) -> dict[str, Any]:
@@ -70,10 +74,14 @@ def begin(run_id: str, wish: choose.Wish) -> dict[str, Any]:
 
 
 def stage(run_id: str, backup_id: int) -> dict[str, Any]:
-    """Dump the database and read the figures in one snapshot; write the manifest beside. Repeated, it starts from an empty folder."""
+    """Dump the database and read the figures in one snapshot; write the manifest beside. Repeated, it starts from an empty folder.
+
+    That the repository answers to its key is found out meanwhile: when it does not, the dump is stopped.
+    """
     backup = _backup(backup_id)
     folder = _fresh(run_id)
-    with told():
+    repository = backup.repository
+    with told(), _answering(repository):
         site = connect.site(backup.environment)
         storage: Storage = connect.ability(backup.environment, "storage").storage(site)
         settings = _copy_settings(storage, folder)
@@ -84,7 +92,7 @@ def stage(run_id: str, backup_id: int) -> dict[str, Any]:
         manifest["settings"] = settings
         manifest["files"] = _files(storage, seen)
         manifest["references"] = {"count": readings.references, "sha256": file_sha256(folder / sets.REFERENCES)}
-        manifest["dump"] = _described(folder / sets.DUMP)
+        manifest["dump"] = readings.dump
         digest = sets.write(folder, manifest)
     Backup.objects.filter(pk=backup_id, state=BackupState.MAKING).update(
         manifest=sets.brief(manifest, digest), snapshot_at=readings.at, version=seen.version_in_database or seen.version_on_disk or ""
@@ -94,7 +102,10 @@ def stage(run_id: str, backup_id: int) -> dict[str, Any]:
 
 
 def store(run_id: str, backup_id: int) -> dict[str, Any]:
-    """Put the staged set and the ERP's files into the repository as one snapshot; returns what it took."""
+    """Put the staged set and the ERP's files into the repository as one snapshot; returns what it took.
+
+    ``missing`` names the first rows and parts of the set whose file did not get into the snapshot.
+    """
     backup = _backup(backup_id)
     folder = scratch.folder(run_id)
     staged(folder)
@@ -106,27 +117,43 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
         (folder / "storing").touch()
         progress.milestone("store:begun")
         before = _held(backup.repository)
-        done = _stored(tool, backup, folder, root)
+        done, missing = _stored(tool, backup, folder, root)
     progress.milestone("store:stored")
     progress.report(drivers={"bytes": done.bytes, "added": done.added, "files": done.files})
     after = _held(backup.repository)
     added = max(after - before, 0) if before is not None and after is not None else done.added
-    return {"snapshot": done.snapshot, "files": done.files, "bytes": done.bytes, "stored_bytes": added, "seconds": done.seconds}
+    return {
+        "snapshot": done.snapshot,
+        "files": done.files,
+        "bytes": done.bytes,
+        "stored_bytes": added,
+        "seconds": done.seconds,
+        "missing": missing,
+    }
 
 
 def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
-    """Read the stored set's tree and its manifest back from the repository. Whatever is missing is returned by the name of its row."""
+    """Find the snapshot where it is kept, and read its tree and its manifest back from a place elsewhere.
+
+    A folder of this machine would be read back out of its memory, which proves nothing: that is left to verifying and to drills. Whatever is
+    missing is returned by the name of its row, with the snapshot's full id.
+    """
     backup = _backup(backup_id)
     folder = scratch.folder(run_id)
     staged(folder)
     with told():
+        if restic.is_folder(backup.repository.location):
+            found = sorted(path.name for path in (Path(backup.repository.location) / "snapshots").glob(f"{snapshot}*"))
+            return {"missing": [] if found else [sets.MANIFEST], "snapshot": found[0] if found else snapshot}
         tool = repositories.opened(backup.repository)
+        root = backup.manifest["files"].get("root")
+        needed = _needed(folder, root)
         with aside(lambda: restic.read_text(tool, snapshot, f"/{sets.FOLDER}/{sets.MANIFEST}")) as manifest:
             progress.milestone("check-set:reading")
-            missing, snapshot_id = _missing(tool, snapshot, folder, backup.manifest["files"].get("root"))
+            full = restic.entries(tool, snapshot, lambda entry: needed.pop(entry.path, None))
             if sha256(manifest.result().encode()) != backup.manifest["sha256"]:
-                missing.append(sets.MANIFEST)
-    return {"missing": missing[:5], "snapshot": snapshot_id}
+                needed[sets.MANIFEST] = sets.MANIFEST
+    return {"missing": _missing(needed, root), "snapshot": full}
 
 
 def finish(run_id: str, backup_id: int, stored: dict[str, Any]) -> dict[str, Any]:
@@ -204,6 +231,25 @@ def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
         yield pool.submit(contextvars.copy_context().run, do)
 
 
+def _answering(repository: Repository) -> AbstractContextManager[None]:
+    tool = repositories.opened(repository)
+    return provided(lambda: checks.repository_answers(repository, tool))
+
+
+@contextlib.contextmanager
+def provided(check: Callable[[], object]) -> Iterator[None]:
+    """Have something checked meanwhile: when it fails, what the block runs is stopped, and the block ends with the error of the check."""
+    with command.scope() as work, aside(check) as checked:
+        checked.add_done_callback(lambda done: work.stop() if done.exception() is not None else None)
+        try:
+            yield
+        except Exception:
+            if checked.done():
+                checked.result()
+            raise
+        checked.result()
+
+
 def _read_and_dump(environment: Environment, site: Site, storage: Storage, folder: Path) -> Readings:
     server = _server(site)
     with postgres.snapshot(server, site.database) as (connection, snapshot_id), command.stoppable(connection.cancel):
@@ -212,15 +258,20 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
         # Sequences move on outside of snapshots: read after the dump has passed them, they would be ahead of it.
         counted = ability.counters(connection)
         target = folder / sets.DUMP
-        with aside(lambda: postgres.dump(server, site.database, target, snapshot_id=snapshot_id, jobs=DUMP_JOBS, sync=False)) as dumped:
+        with aside(lambda: _dump(server, site.database, target, snapshot_id)) as dumped:
             figures = ability.read(connection, storage.files, site.database, layout=storage.layout, counted=counted)
             progress.report(note=message(gettext_noop("{count} figures read; the database is being dumped"), count=len(figures)))
             keeper = connect.ability(environment, "storage")
             count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)
             newest = keeper.newest_document(connection)
-            dumped.result()
+            described = dumped.result()
         progress.milestone("dump:dumped")
-        return Readings(list(figures), newest, count, at, connection.info.parameter_status("server_version") or "")
+        return Readings(list(figures), newest, count, at, connection.info.parameter_status("server_version") or "", described)
+
+
+def _jobs() -> int:
+    """How many tables are dumped at once: a processor is left for the figures."""
+    return max(1, min(MOST_JOBS, (os.cpu_count() or 1) - 1))
 
 
 def _server(site: Site) -> postgres.Server:
@@ -278,8 +329,10 @@ def _files(storage: Storage, seen: Discovery) -> dict[str, Any]:
     return {"root": str(root) if root else None, "layout": dict(storage.layout), "count": seen.files_count, "bytes": seen.files_bytes}
 
 
-def _described(dump: Path) -> dict[str, Any]:
-    return {"hashes": sets.hashes(dump), "bytes": sum(path.stat().st_size for path in dump.iterdir())}
+def _dump(server: postgres.Server, database: str, target: Path, snapshot_id: str) -> dict[str, Any]:
+    """Dump, and hash the dump while others still read figures; returns the hash of each file and the size in bytes."""
+    postgres.dump(server, database, target, snapshot_id=snapshot_id, jobs=_jobs(), sync=False)
+    return {"hashes": sets.hashes(target), "bytes": sum(path.stat().st_size for path in target.iterdir())}
 
 
 def _held(repository: Repository) -> int | None:
@@ -290,16 +343,24 @@ def _held(repository: Repository) -> int | None:
     return sum(pack.stat().st_size for folder in os.scandir(data) if folder.is_dir() for pack in os.scandir(folder)) if data.is_dir() else 0
 
 
-def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> restic.Summary:
+def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> tuple[restic.Summary, list[str]]:
     """Store it; once more when a file could not be read: one that went away while it was being listed is not there the second time."""
     paths = [sets.FOLDER, *([root] if root else [])]
     tags = [f"system={backup.system_id}", f"set={backup.run_id}"]
     parent = _parent(backup)
+
+    def attempt() -> tuple[restic.Summary, list[str]]:
+        needed = _needed(folder, root)
+        done = restic.backup(
+            tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing, on_item=lambda path: needed.pop(path, None)
+        )
+        return done, _missing(needed, root)
+
     try:
-        return restic.backup(tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing)
+        return attempt()
     except restic.Incomplete:
         forget_half(tool, str(backup.run_id))
-        return restic.backup(tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing)
+        return attempt()
 
 
 def _parent(backup: Backup) -> str | None:
@@ -311,23 +372,18 @@ def _report_storing(done: restic.Progress) -> None:
     progress.report(fraction=done.fraction)
 
 
-def _missing(tool: restic.Repository, snapshot: str, folder: Path, root: str | None) -> tuple[list[str], str]:
-    """The rows whose file is not in the snapshot, and the parts of the set that are not; with the snapshot's full id."""
+def _needed(folder: Path, root: str | None) -> dict[str, str]:
+    """What the snapshot must hold: each path in it with the row that needs it, or with the part of the set that it is."""
     staging = folder / sets.FOLDER
-    parts = {f"/{sets.FOLDER}/{path.relative_to(staging)}": path.stat().st_size for path in staging.rglob("*") if path.is_file()}
-    needed = {f"{root or ''}/{reference['path']}": reference["owner"] for reference in sets.references(staging)}
+    parts = [path.relative_to(staging) for path in staging.rglob("*") if path.is_file()]
+    needed = {f"/{sets.FOLDER}/{part}": str(part) for part in parts}
+    return needed | {f"{root or ''}/{reference['path']}": reference["owner"] for reference in sets.references(staging)}
 
-    def tick(entry: restic.Entry) -> None:
-        if entry.kind == "file":
-            needed.pop(entry.path, None)
-            if parts.get(entry.path) == entry.size:
-                del parts[entry.path]
 
-    found = restic.entries(tool, snapshot, tick)
-    links = [path for path in needed if root and _linked(Path(path), Path(root))]
-    for path in links:
-        del needed[path]
-    return [*needed.values(), *parts], found
+def _missing(needed: dict[str, str], root: str | None) -> list[str]:
+    """The first names of what was not seen in the snapshot."""
+    left = (name for path, name in needed.items() if not (root and _linked(Path(path), Path(root))))
+    return list(islice(left, MOST_MISSING))
 
 
 def _linked(path: Path, root: Path) -> bool:

@@ -108,13 +108,16 @@ _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("command_s
 
 @contextlib.contextmanager
 def scope() -> Iterator[Scope]:
-    """Open a scope: every program that this thread runs inside it ends when ``Scope.stop`` is called."""
-    opened = Scope()
-    token = _scope.set(opened)
-    try:
-        yield opened
-    finally:
-        _scope.reset(token)
+    """Open a scope: every program that this thread runs inside it ends when ``Scope.stop`` is called, on it or on a scope around it."""
+    opened, around = Scope(), _scope.get()
+    with stoppable(opened.stop):
+        if around is not None and around.stopped:
+            opened.stop()
+        token = _scope.set(opened)
+        try:
+            yield opened
+        finally:
+            _scope.reset(token)
 
 
 @contextlib.contextmanager

@@ -162,14 +162,15 @@ def backup(
     tags: Sequence[str],
     parent: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_item: Callable[[str], None] | None = None,
     timeout: float | None = None,
 ) -> Summary:
     """Store the paths as one snapshot. Relative ones are taken from ``cwd`` and stand at the top of the snapshot, absolute ones keep their path.
 
-    Files that look the same as in ``parent`` are not read again. Raises Incomplete, naming one, when a file could not be read: the snapshot
-    exists then, but is not whole.
+    Files that look the same as in ``parent`` are not read again. ``on_item`` gets the path in the snapshot of everything that was put into it.
+    Raises Incomplete, naming one, when a file could not be read: the snapshot exists then, but is not whole.
     """
-    args: list[str | Path] = ["backup", "--json", "--host", HOST]
+    args: list[str | Path] = ["backup", "--json", "--host", HOST, *(["--verbose=2"] if on_item is not None else [])]
     for tag in tags:
         args += ["--tag", tag]
     if parent is not None:
@@ -184,6 +185,8 @@ def backup(
             summary.update(message)
         elif kind == "error":
             troubles.append(f"{message.get('item', '')}: {message.get('error', '')}")
+        elif kind == "verbose_status" and on_item is not None:
+            on_item(str(message.get("item", "")))
         elif kind == "status" and on_progress is not None:
             on_progress(_progress(message))
 

@@ -22,7 +22,8 @@ from wellkept.tools import command, postgres
 STATEMENT_SECONDS = 60.0
 VERSIONS = """
 import importlib.metadata, json, platform
-found = {d.metadata["Name"].lower().replace("-", "_"): d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+facts = [one.metadata for one in importlib.metadata.distributions()]  # each is parsed once: that is most of the time
+found = {one["Name"].lower().replace("-", "_"): one["Version"] for one in facts if one["Name"]}
 tryton = {name: version for name, version in found.items() if name.startswith("trytond")}
 print(json.dumps({"python": platform.python_version(), "packages": tryton}))
 """

@@ -124,7 +124,7 @@ def _make_tables(site: Site, series: str, email: str, on_line: OnLine | None) ->
         on_line(f"creating the tables of {len(modules(series))} modules")
     user = site.os_user or postgres.service_user()
     with secret_file(site, secrets.token_urlsafe(24)) as file, workplace(user) as folder:
-        env = {"TRYTONPASSFILE": str(file), "PYTHONDONTWRITEBYTECODE": "1", **QUICK}
+        env = {"TRYTONPASSFILE": str(file), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", **QUICK}
         args = ["--all", "--email", email, "--update", *modules(series), "--activate-dependencies"]
         _run(site, folder / "scripts" / "tables.py", args, env=env)
 
