@@ -122,5 +122,17 @@ def test_a_refusal_is_a_sentence_whatever_it_came_from() -> None:
         assert refusal(Invalid('--arguments is a JSON object, like {"steps": 3}')) == '--arguments is a JSON object, like {"steps": 3}'
         assert refusal(OSError("no such place")) == "No such place"
     with translation.override("zh-hans"):
-        assert refusal(kept) == "系统 erp1 已在维护中"
+        assert refusal(kept) == "系统 erp1 已纳管"
         assert str(kept) == "the system erp1 is kept already"
+
+
+def test_probes_and_proofs_are_said_as_words() -> None:
+    text = "The copy is not proven harmless: {proof} ({seen})"
+    with translation.override("en"):
+        assert told(message(text, proof="no_live_job", seen="1")) == "The copy is not proven harmless: no scheduled job is on (1)"
+        assert told(message(text, proof="no_visitor_sessions", seen="1")) == "The copy is not proven harmless: no visitor sessions (1)"
+        assert words.proof("old_password_refused:admin") == "the old password is refused (admin)"
+    with translation.override("zh-hant"):
+        assert told(message("Nobody can work on the restored ERP: {probe} failed with {reason}", probe="login", reason="x")).startswith(
+            "無法在還原的 ERP 上工作：登入 失敗"
+        )

@@ -40,8 +40,8 @@ def shown(name: str, value: Any) -> Any:
         return str(Role(value).label)
     if name in {"step", "figure"}:
         return gettext(value) if value else value
-    if name == "probe":
-        return words.probe(value)
+    if name in {"probe", "proof"}:
+        return words.probe(value) if name == "probe" else words.proof(value)
     if name in MOMENTS:
         try:
             moment = datetime.fromisoformat(value)

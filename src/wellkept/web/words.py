@@ -110,6 +110,33 @@ def probe(name: str) -> str:
     return known.get(name, name)
 
 
+def proof(name: str) -> str:
+    """What was to be proven of a copy: "no_live_job" …; another name as it is, readable."""
+    known = {
+        "no_live_job": _("no scheduled job is on"),
+        "no_trigger": _("no trigger is on"),
+        "no_old_password": _("nobody's old password is left"),
+        "no_password_reset": _("no password can be reset"),
+        "no_public_address": _("no public address is set"),
+        "no_inbound_mail": _("no mail comes in"),
+        "no_sessions": _("nobody is signed in"),
+        "no_queue": _("nothing waits to be done"),
+        "no_credentials": _("no credential is left"),
+        "no_secret_settings": _("no secret is left in the settings"),
+        "own_settings": _("the copy has settings of its own"),
+        "own_server": _("the copy has a database server of its own"),
+        "own_files": _("the copy has a file folder of its own"),
+        "own_password": _("the copy has a password of its own"),
+        "own_passwords_only": _("only passwords of the copy let somebody in"),
+        "other_database": _("the copy is another database than the original"),
+        "mail_to_sink": _("mail goes to the sink"),
+        "old_password_refused": _("the old password is refused"),
+        "nothing_sent": _("nothing was sent"),
+    }
+    plain, _colon, detail = name.partition(":")
+    return (known.get(plain) or plain.replace("_", " ")) + (f" ({detail})" if detail else "")
+
+
 def component_kind(kind: str) -> str:
     """Module, package, server or interpreter; another kind as it is."""
     known = {"module": _("module"), "package": _("package"), "server": _("server"), "interpreter": _("interpreter")}
