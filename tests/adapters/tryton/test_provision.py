@@ -12,7 +12,6 @@ import pytest
 
 from tests.services import tryton
 from tests.services.installation import until
-from tests.services.installation import until
 from wellkept import home as homes
 from wellkept.adapters.base import Conflicting, Invalid, Login, Refused, Site, Unreachable, Unsupported
 from wellkept.adapters.tryton import provision, rpc, server
