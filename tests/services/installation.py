@@ -68,7 +68,8 @@ class Installation:
         try:
             until(lambda: not alive(pid), seconds, f"the death of worker {pid}")
         except AssertionError as error:
-            os.kill(pid, signal.SIGUSR1)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGUSR1)
             time.sleep(1)
             raise AssertionError(f"{error}; what it was doing is at the end of its log:\n{self.log()[-20_000:]}") from None
         self.pids.remove(pid)
