@@ -1,3 +1,4 @@
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.installation import alive
+from tests.services.installation import alive, until
 from wellkept.operations import scratch
 from wellkept.tools import command, postgres
 
@@ -60,6 +61,21 @@ def test_a_later_process_with_the_same_number_is_left_alone(run_id: str, tmp_pat
         assert alive(innocent)
     finally:
         command.stop(innocent)
+
+
+def test_a_group_without_its_leader_ends_only_when_it_writes_into_the_folder(run_id: str, tmp_path: Path) -> None:
+    orphaning = ["sh", "-c", "sleep 300 & exit 0"]
+    own = command.spawn(orphaning, log=scratch.folder(run_id) / "own.log")
+    foreign = command.spawn(orphaning, log=tmp_path / "foreign.log")
+    try:
+        until(lambda: not alive(own) and not alive(foreign), 20, "the end of both leaders")
+        for name, group in (("own", own), ("foreign", foreign)):
+            note = {"group": group, "started": 1}
+            (scratch.folder(run_id) / f"{name}-{group}.group").write_text(json.dumps(note))
+        scratch.remove(run_id)
+        assert (command.group_alive(own), command.group_alive(foreign)) == (False, True)
+    finally:
+        command.stop(foreign)
 
 
 def test_a_cluster_in_the_folder_ends_with_the_run(run_id: str) -> None:

@@ -47,7 +47,7 @@ def stop_programs(run_id: str) -> None:
     """End the process groups and the clusters of the run; their files stay.
 
     They are the remembered ones, and every program whose output goes to a file in the run's folder: a worker may die between starting a program
-    and remembering it.
+    and remembering it, and a program may outlive the leader of its group.
     """
     place = path(run_id)
     for pid_file in _shallow(place, "postmaster.pid"):
@@ -61,9 +61,9 @@ def stop_programs(run_id: str) -> None:
 
 
 def _remembered(place: Path) -> set[int]:
+    """The remembered groups whose leader is still the same process: without it the number may be another group's by now."""
     kept = [json.loads(entry.read_text()) for entry in place.glob("*.group")]
-    groups = {entry["group"] for entry in kept if command.started_at(entry["group"]) in {None, entry["started"]}}
-    return {group for group in groups if command.group_alive(group)}
+    return {entry["group"] for entry in kept if command.started_at(entry["group"]) == entry["started"]}
 
 
 def remove(run_id: str) -> None:
