@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import shutil
 
@@ -33,6 +34,15 @@ def test_the_socket_folder_is_closed_to_others(cluster):
 def test_a_wrong_password_is_refused_over_tcp(cluster, app):
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         postgres.connect(postgres.Server("127.0.0.1", cluster.port, "app", "wrong"), "books")
+
+
+def test_checked_addresses_are_used_whatever_the_name_means(app, tmp_path):
+    named = dataclasses.replace(app, host="books.invalid", addresses=["127.0.0.2", "127.0.0.1"])
+    with postgres.connect(named, "books") as connection:
+        assert connection.info.hostaddr == "127.0.0.1"
+    assert postgres.dump(named, "books", tmp_path / "dump").returncode == 0
+    with pytest.raises(psycopg.OperationalError):
+        postgres.connect(dataclasses.replace(app, host="books.invalid"), "books")
 
 
 def test_the_password_does_not_show(app):

@@ -63,6 +63,7 @@ class Site:
 
     ``url`` is the address of its RPC (``http://…`` or ``unix:/path/of/socket``); ``interpreter`` the Python that runs it; ``config`` its own
     configuration file; ``files`` where its attachments are; ``state`` the folder in which we keep pids and logs of processes that we started.
+    ``addresses`` are those that the host of ``url`` was checked to have: connections go to one of them, whatever the name means by then.
     """
 
     database: str
@@ -74,6 +75,7 @@ class Site:
     files: Path | None = None
     state: Path | None = None
     os_user: str | None = None
+    addresses: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

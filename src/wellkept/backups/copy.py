@@ -120,7 +120,7 @@ def keep_site(here: Place, site: Site) -> None:
 def kept_site(here: Place) -> Site:
     """The copy as a site, as ``keep_site`` noted it."""
     noted = _read(here.folder / "copy.json")
-    paths = {name: Path(noted["site"][name]) if noted["site"][name] else None for name in ("interpreter", "config", "files", "state")}
+    paths: dict[str, Any] = {name: Path(noted["site"][name]) if noted["site"][name] else None for name in ("interpreter", "config", "files", "state")}
     return Site(
         database=noted["site"]["database"],
         server=postgres.Server(str(here.folder / SOCKETS), PORT, OWNER),

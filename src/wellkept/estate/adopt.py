@@ -73,7 +73,7 @@ def plan(organisation: Organisation, name: str, site: Site, *, who: Who, adapter
     check_name(name)
     if not site.database:
         raise Invalid(gettext_noop("the name of the ERP's database is missing"))
-    connect.check_addresses(site.url, site.server.host if site.server else None, site.server.port if site.server else None)
+    site = connect.checked(site)
     _check_free(organisation, name, site)
     discovery: Discovery = registry.ability(adapter, "inspect").discover(site)
     if version_of(discovery) == "" and not any(component.kind == "module" for component in discovery.components):

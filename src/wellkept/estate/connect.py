@@ -1,7 +1,7 @@
 """The only bridge from an environment to its adapter: rows and secrets become an ``adapters.base.Site``, and back."""
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ PATHS = ("interpreter", "config", "files", "state")
 
 
 def site(environment: Environment) -> Site:
-    """The environment as its adapter needs it, secrets opened; addresses are checked again, because names can come to mean something else.
+    """The environment as its adapter needs it, secrets opened; its addresses are checked again, because names can come to mean something else.
 
     Raises Refused for an address that may not be reached, Unreachable when a name does not resolve, and crypt.WrongKey.
     """
     settings = environment.settings
-    check_addresses(settings.get("url"), settings.get("host"), settings.get("port"))
     server = None
     if settings.get("host"):
         password = secrets.of_environment(environment, "database")
@@ -31,8 +30,8 @@ def site(environment: Environment) -> Site:
     login = None
     if settings.get("login"):
         login = Login(settings["login"], secrets.of_environment(environment, "login") or "")
-    paths = {name: Path(settings[name]) if settings.get(name) else None for name in PATHS}
-    return Site(
+    paths: dict[str, Any] = {name: Path(settings[name]) if settings.get(name) else None for name in PATHS}
+    found = Site(
         database=str(settings.get("database") or ""),
         server=server,
         url=settings.get("url") or None,
@@ -40,6 +39,7 @@ def site(environment: Environment) -> Site:
         os_user=settings.get("os_user") or None,
         **paths,
     )
+    return checked(found)
 
 
 def ability(environment: Environment, name: str) -> Any:
@@ -55,7 +55,7 @@ def has(environment: Environment, name: str) -> bool:
 @transaction.atomic
 def keep(environment: Environment, kept: Site) -> None:
     """Store how an environment is reached: plain settings in its row, the passwords as secrets."""
-    plain = {name: str(value) if value is not None else None for name, value in asdict(kept).items() if name not in {"server", "login"}}
+    plain = {name: str(value) if value is not None else None for name, value in asdict(kept).items() if name not in {"server", "login", "addresses"}}
     if kept.server is not None:
         plain |= {"host": kept.server.host, "port": str(kept.server.port), "user": kept.server.user}
     if kept.login is not None:
@@ -70,20 +70,23 @@ def keep(environment: Environment, kept: Site) -> None:
             secrets.store(environment.system.organisation, secrets.environment_name(environment, what), password)
 
 
-def check_addresses(url: str | None, host: str | None, port: int | str | None = None) -> None:
-    """Refuse addresses of an ERP that we must not reach (lib.addresses). Raises Refused, Unreachable or Invalid.
+def checked(found: Site) -> Site:
+    """The site with the addresses that its hosts have now; connections go to these and to no others, so that a name cannot lead elsewhere later.
 
-    ``WELLKEPT_ERP_NETWORKS`` limits the allowed ones to a list of networks; a Unix socket is no network.
+    Refuses addresses of an ERP that we must not reach (lib.addresses): raises Refused, Unreachable or Invalid. ``WELLKEPT_ERP_NETWORKS`` limits
+    the allowed ones to a list of networks; a Unix socket is no network.
     """
     try:
         allowed = addresses.networks_of(os.environ.get("WELLKEPT_ERP_NETWORKS", ""))
-        if url and not url.startswith("unix:"):
-            addresses.check_url(url, allowed)
-        if host and not host.startswith("/"):
-            addresses.check_host(host, int(port or 5432), allowed)
+        if found.url and not found.url.startswith("unix:"):
+            found = replace(found, addresses=[str(address) for address in addresses.check_url(found.url, allowed)])
+        if found.server is not None and not found.server.host.startswith("/"):
+            known = addresses.check_host(found.server.host, found.server.port, allowed)
+            found = replace(found, server=replace(found.server, addresses=[str(address) for address in known]))
     except addresses.Forbidden as error:
         raise Refused(str(error)) from error
     except addresses.Unknown as error:
         raise Unreachable(str(error)) from error
     except ValueError as error:
         raise Invalid(f"a network or a port makes no sense: {error}") from error
+    return found

@@ -11,7 +11,7 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,27 @@ class PostgresError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """How to reach a server: ``host`` is a name, an address or a socket directory; the password never shows in a repr."""
+    """How to reach a server: ``host`` is a name, an address or a socket directory; the password never shows in a repr.
+
+    ``addresses`` are those that the name was checked to have: connections go to one of them, whatever the name means by then.
+    """
 
     host: str
     port: int
     user: str
     password: str | None = field(default=None, repr=False)
+    addresses: Sequence[str] = ()
 
     def env(self) -> dict[str, str]:
         """The libpq variables for a program; the password is passed here and never as an argument."""
-        made = {"PGHOST": self.host, "PGPORT": str(self.port), "PGUSER": self.user}
+        made = {"PGHOST": self.hosts(), "PGPORT": str(self.port), "PGUSER": self.user}
+        if self.addresses:
+            made["PGHOSTADDR"] = ",".join(self.addresses)
         return {**made, "PGPASSWORD": self.password} if self.password is not None else made
+
+    def hosts(self) -> str:
+        """The host as libpq wants it: as often as there are addresses, which are tried in turn."""
+        return ",".join([self.host] * max(len(self.addresses), 1))
 
 
 def binaries(version: int | None = None) -> Path:
@@ -246,7 +256,8 @@ def connect(
     if readonly:
         options.append("-c default_transaction_read_only=on")
     return psycopg.connect(
-        host=server.host,
+        host=server.hosts(),
+        hostaddr=",".join(server.addresses) or None,
         port=server.port,
         user=server.user,
         password=server.password,

@@ -3,20 +3,32 @@
 import datetime as dt
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Protocol
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Login, Refused, Site, Unreachable, Unsupported
 from wellkept.adapters.tryton import rpc
 from wellkept.tools import postgres
 
 Answer = Callable[[BaseHTTPRequestHandler, dict[str, object]], None]
-Serve = Callable[[Answer], tuple[Site, list[str]]]
+
+
+class Serve(Protocol):
+    """Starts a web server; with a context it speaks TLS."""
+
+    def __call__(self, answer: Answer, context: ssl.SSLContext | None = None) -> tuple[Site, list[str]]: ...
 
 
 def send(request: BaseHTTPRequestHandler, body: bytes, code: int = 200, kind: str = "application/json", **headers: str) -> None:
@@ -33,7 +45,7 @@ def serve() -> Iterator[Serve]:
     """Starts a web server on 127.0.0.1 with one answer for everything; returns its site and the list of the paths that were asked for."""
     servers: list[ThreadingHTTPServer] = []
 
-    def start(answer: Answer) -> tuple[Site, list[str]]:
+    def start(answer: Answer, context: ssl.SSLContext | None = None) -> tuple[Site, list[str]]:
         asked: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,6 +61,8 @@ def serve() -> Iterator[Serve]:
                 pass
 
         made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if context is not None:
+            made.socket = context.wrap_socket(made.socket, server_side=True)
         servers.append(made)
         threading.Thread(target=made.serve_forever, daemon=True).start()
         return Site(database="erp", url=f"http://127.0.0.1:{made.server_port}", login=Login("admin", "secret-pass")), asked
@@ -195,3 +209,46 @@ def test_values_keep_their_kind_both_ways(serve: Serve) -> None:
     assert moment == dt.datetime(2026, 1, 2, 0, 0, tzinfo=dt.UTC)
     with pytest.raises(TypeError, match="a set cannot be sent"):
         rpc.login(site).call("echo", {1})
+
+
+def test_a_checked_address_is_the_one_that_is_connected_to(serve: Serve) -> None:
+    """The name does not resolve at all: what was found when it was checked counts, and what does not answer is passed over."""
+    hosts: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler, _call: dict[str, object]) -> None:
+        hosts.append(request.headers["Host"])
+        send(request, b'{"id": 1, "result": "7.0.1"}')
+
+    site, _asked = serve(answer)
+    port = (site.url or "").rsplit(":", 1)[1]
+    named = replace(site, url=f"http://erp.invalid:{port}", addresses=["127.0.0.2", "127.0.0.1"])
+    assert rpc.version(named) == "7.0.1"
+    assert hosts == [f"erp.invalid:{port}"]
+    with pytest.raises(Unreachable):
+        rpc.version(replace(named, addresses=["127.0.0.2"]))
+
+
+def test_a_certificate_is_proven_for_the_name_and_not_for_the_address(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = made_certificate("erp.invalid")
+    (tmp_path / "server.pem").write_bytes(key + certificate)
+    (tmp_path / "ca.pem").write_bytes(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    site, _asked = serve(lambda request, _: send(request, b'{"id": 1, "result": "7.0.1"}'), context)
+    port = (site.url or "").rsplit(":", 1)[1]
+    assert rpc.version(replace(site, url=f"https://erp.invalid:{port}", addresses=["127.0.0.1"])) == "7.0.1"
+    with pytest.raises(Unreachable, match="certificate"):
+        rpc.version(replace(site, url=f"https://other.invalid:{port}", addresses=["127.0.0.1"]))
+
+
+def made_certificate(name: str) -> tuple[bytes, bytes]:
+    """A key and a certificate that it signed itself, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key()).serial_number(1)
+    builder = builder.not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
+    signed = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False).sign(key, hashes.SHA256())
+    plain = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return plain, signed.public_bytes(serialization.Encoding.PEM)

@@ -102,27 +102,54 @@ def _first_shape(site: Site, paths: tuple[str, str], method: str, params: list[A
 def _post(site: Site, path: str, method: str, params: list[Any], *, timeout: float, headers: dict[str, str] | None = None) -> Any:
     body = json.dumps({"id": 1, "method": method, "params": params}, default=_encode).encode()
     sent = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
-    with _client(site, timeout) as client:
-        try:
-            with client.stream("POST", path, content=body, headers=sent) as response:
-                content = _read(response, time.monotonic() + timeout)
-        except httpx.TimeoutException as error:
-            raise Unreachable(f"{site.url} did not answer within {timeout:g} s") from error
-        except httpx.TransportError as error:
-            raise Unreachable(f"{site.url} does not answer: {_short(str(error)) or type(error).__name__}") from error
+    try:
+        response, content = _exchange(site, path, body, sent, timeout)
+    except httpx.TimeoutException as error:
+        raise Unreachable(f"{site.url} did not answer within {timeout:g} s") from error
+    except httpx.TransportError as error:
+        raise Unreachable(f"{site.url} does not answer: {_short(str(error)) or type(error).__name__}") from error
     _check_status(site, response)
     return _result(site, response, content, method)
 
 
-def _client(site: Site, timeout: float) -> httpx.Client:
-    """A client for one exchange. Proxies of the environment are left out: the address was checked, a proxy's way to it was not."""
+def _exchange(site: Site, path: str, body: bytes, headers: dict[str, str], timeout: float) -> tuple[httpx.Response, bytes]:
+    """Send to the first address that takes the connection, where addresses were checked; otherwise to where the name leads."""
+    *others, last = _ways(site, timeout)
+    for client in others:
+        with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout), client:
+            return _send(client, path, body, headers, timeout)
+    with last:
+        return _send(last, path, body, headers, timeout)
+
+
+def _send(client: httpx.Client, path: str, body: bytes, headers: dict[str, str], timeout: float) -> tuple[httpx.Response, bytes]:
+    with client.stream("POST", path, content=body, headers=headers) as response:
+        return response, _read(response, time.monotonic() + timeout)
+
+
+def _ways(site: Site, timeout: float) -> list[httpx.Client]:
+    """A client for one exchange by each way to the server. Proxies of the environment are left out: a proxy's way was not checked."""
     url = site.url or ""
     if url.startswith(UNIX):
-        return httpx.Client(base_url="http://localhost", transport=httpx.HTTPTransport(uds=url.removeprefix(UNIX)), timeout=timeout)
+        return [httpx.Client(base_url="http://localhost", transport=httpx.HTTPTransport(uds=url.removeprefix(UNIX)), timeout=timeout)]
     if not url.startswith(("http://", "https://")):
         raise Invalid(f"the address of the ERP makes no sense: {url or 'none is known'}")
     secured = ssl.create_default_context() if url.startswith("https://") else False
-    return httpx.Client(base_url=url, timeout=timeout, verify=secured, trust_env=False)
+    named = httpx.URL(url)
+    if not site.addresses:
+        return [httpx.Client(base_url=named, timeout=timeout, verify=secured, trust_env=False)]
+    return [_to(named, address, timeout, secured) for address in site.addresses]
+
+
+def _to(named: httpx.URL, address: str, timeout: float, secured: ssl.SSLContext | bool) -> httpx.Client:
+    """A client that connects to an address and names the host of the URL, in the request and to prove the certificate."""
+
+    def name(request: httpx.Request) -> None:
+        request.headers["Host"] = named.netloc.decode()
+        request.extensions["sni_hostname"] = named.host
+
+    hooks = {"request": [name]}
+    return httpx.Client(base_url=named.copy_with(host=address), timeout=timeout, verify=secured, trust_env=False, event_hooks=hooks)
 
 
 def _read(response: httpx.Response, deadline: float) -> bytes:
