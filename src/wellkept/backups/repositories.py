@@ -100,7 +100,10 @@ def recovery_key(repository: Repository, *, actor: str) -> str:
         locked = Repository.objects.select_for_update().get(pk=repository.pk)
         kept = Secret.objects.filter(organisation=locked.organisation_id, name=_secret_name(locked.name, "recovery")).first()
         if kept is None:
-            raise NotFound(f"the recovery key of {locked.name} was downloaded before; it is kept nowhere here. Renew the escrow to get another one")
+            raise NotFound(
+                gettext_noop("the recovery key of {name} was downloaded before; it is kept nowhere here. Renew the escrow to get another one"),
+                name=locked.name,
+            )
         private = secrets.open(kept)
         kept.delete()
         locked.recovery_downloaded_at = timezone.now()
@@ -167,7 +170,7 @@ def _place(location: str, within: Path | None) -> tuple[str, dict[str, str]]:
     except ValueError as error:
         raise Invalid(str(error)) from error
     if restic.is_folder(place) and within is not None and not Path(place).resolve().is_relative_to(within.resolve()):
-        raise Invalid(f"a folder on this machine must be below {within}")
+        raise Invalid(gettext_noop("a folder on this machine must be below {folder}"), folder=str(within))
     return place, found
 
 
@@ -177,7 +180,7 @@ def _row(organisation: Organisation, name: str, place: str, *, access: reach.Acc
         _keep_access(known, access)
         return known
     if known is not None:
-        raise Taken(f"there is a repository {name} already")
+        raise Taken(gettext_noop("there is a repository {name} already"), name=name)
     password = randomness.token_urlsafe(32)
     drill = escrow.new_identity()
     try:
@@ -198,7 +201,7 @@ def _row(organisation: Organisation, name: str, place: str, *, access: reach.Acc
                 retention=rules,
             )
     except IntegrityError as error:
-        raise Taken(f"there is a repository {name} already") from error
+        raise Taken(gettext_noop("there is a repository {name} already"), name=name) from error
 
 
 def _new_recovery(organisation: Organisation, name: str) -> escrow.Identity:
@@ -246,7 +249,7 @@ def _init(repository: Repository) -> str:
         try:
             return restic.identity(tool)
         except restic.WrongKey as error:
-            raise Taken(f"there is a repository with another key at {repository.location}") from error
+            raise Taken(gettext_noop("there is a repository with another key at {place}"), place=repository.location) from error
     if restic.is_folder(repository.location):
         Path(repository.location).mkdir(parents=True, exist_ok=True, mode=0o700)
     return restic.init(tool)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import pyrage
 from pyrage import x25519
 
+from wellkept.lib.text import gettext_noop
+
 HEADER = "-----BEGIN AGE ENCRYPTED FILE-----"
 
 
@@ -42,7 +44,7 @@ def check_recipient(text: str) -> str:
 def seal(content: Mapping[str, str], recipients: Sequence[str]) -> str:
     """Encrypt plain data to every recipient; the result is an armoured age file."""
     if not recipients:
-        raise EscrowError("an escrow needs at least one recipient")
+        raise EscrowError(gettext_noop("an escrow needs at least one recipient"))
     return bytes(pyrage.encrypt(json.dumps(dict(content), sort_keys=True).encode(), [_recipient(one) for one in recipients], armored=True)).decode()
 
 
@@ -53,9 +55,9 @@ def unseal(sealed: str, private: str) -> dict[str, str]:
     except pyrage.DecryptError as error:
         raise EscrowError(f"this key does not open the escrow file, or the file is damaged ({error})") from error
     except ValueError as error:
-        raise EscrowError("the escrow file does not hold what it should") from error
+        raise EscrowError(gettext_noop("the escrow file does not hold what it should")) from error
     if not isinstance(opened, dict) or not all(isinstance(value, str) for value in opened.values()):
-        raise EscrowError("the escrow file does not hold what it should")
+        raise EscrowError(gettext_noop("the escrow file does not hold what it should"))
     return opened
 
 
@@ -64,7 +66,7 @@ def private_key_in(text: str) -> str:
     for line in text.splitlines():
         if line.strip().upper().startswith("AGE-SECRET-KEY-"):
             return line.strip()
-    raise EscrowError("there is no private key (a line that starts with AGE-SECRET-KEY-)")
+    raise EscrowError(gettext_noop("there is no private key (a line that starts with AGE-SECRET-KEY-)"))
 
 
 def _recipient(text: str) -> x25519.Recipient:
@@ -78,4 +80,4 @@ def _identity(text: str) -> x25519.Identity:
     try:
         return x25519.Identity.from_str(text.strip())
     except pyrage.IdentityError as error:
-        raise EscrowError("that is not an age private key (AGE-SECRET-KEY-…)") from error
+        raise EscrowError(gettext_noop("that is not an age private key (AGE-SECRET-KEY-…)")) from error

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wellkept.lib import memory
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command, ssh
 from wellkept.tools.restic_errors import (
     IN_VAIN,
@@ -114,13 +115,13 @@ def parse_location(text: str) -> tuple[str, dict[str, str]]:
     if place.startswith("/"):
         return str(Path(place)), {}
     if not LOCATION.fullmatch(place) or any(ord(letter) < 32 for letter in place):
-        raise ValueError("a repository is an absolute folder, or starts with sftp:, s3: or rest:")
+        raise ValueError(gettext_noop("a repository is an absolute folder, or starts with sftp:, s3: or rest:"))
     if is_sftp(place):
         ssh.target(place)
     found = CREDENTIALS_IN_URL.match(place)
     if found is None:
         if "@" in place and not place.startswith("sftp:"):
-            raise ValueError("user and password do not belong in this address: give them as credentials")
+            raise ValueError(gettext_noop("user and password do not belong in this address: give them as credentials"))
         return place, {}
     user, _, password = found.group(2).partition(":")
     return found.group(1) + found.group(3), {"REST_USER": user, "REST_PASSWORD": password}
@@ -162,7 +163,7 @@ def backup(
     tags: Sequence[str],
     parent: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    on_item: Callable[[str], None] | None = None,
+    on_item: Callable[[str], object] | None = None,
     timeout: float | None = None,
 ) -> Summary:
     """Store the paths as one snapshot. Relative ones are taken from ``cwd`` and stand at the top of the snapshot, absolute ones keep their path.
@@ -213,7 +214,7 @@ def snapshots(repository: Repository, *, tags: Sequence[str] = ()) -> list[Snaps
     return sorted(found, key=lambda snapshot: snapshot.time)
 
 
-def entries(repository: Repository, snapshot: str, each: Callable[[Entry], None], *, timeout: float | None = None) -> str:
+def entries(repository: Repository, snapshot: str, each: Callable[[Entry], object], *, timeout: float | None = None) -> str:
     """Call ``each`` with every node of a snapshot, read from the repository itself (its whole tree is decrypted and authenticated).
 
     Returns the snapshot's full id.

@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command
 
 TARGET = re.compile(r"sftp:(//)?(?:([A-Za-z0-9_][A-Za-z0-9_.-]*)@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::(\d+)(?=/))?[:/].+")
@@ -87,7 +88,7 @@ def target(location: str) -> Target:
     found = TARGET.fullmatch(location)
     port = int(found.group(4) or 22) if found is not None and found.group(1) else 22
     if found is None or not 0 < port < 65536 or (found.group(4) and not found.group(1)):
-        raise ValueError("an sftp repository is written sftp:user@host:/folder or sftp://user@host:port//folder")
+        raise ValueError(gettext_noop("an sftp repository is written sftp:user@host:/folder or sftp://user@host:port//folder"))
     return Target(found.group(2), found.group(3).strip("[]"), port)
 
 
