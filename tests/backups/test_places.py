@@ -1,11 +1,16 @@
 """Backups on servers elsewhere: sftp, REST with TLS, S3. A real company goes there and comes back; what goes wrong is told and harms nothing."""
 
+import contextlib
+import functools
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from tests.backups.conftest import kept_environment, new_run, take_backup
 from tests.services import places
@@ -13,6 +18,7 @@ from tests.services.places import Place
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, drill, forget, reach, repositories, take, verify
 from wellkept.backups.models import Backup, BackupState, Drill, Repository
+from wellkept.cli import repository as by_command
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Organisation
 from wellkept.lib.text import say
@@ -205,3 +211,17 @@ def test_a_key_with_a_passphrase_is_refused_and_one_from_windows_is_taken(tmp_pa
     command.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "long enough", "-f", tmp_path / "plain"])
     with pytest.raises(ssh.WrongKey, match="passphrase"):
         ssh.private_key((tmp_path / "plain").read_text())
+
+
+@pytest.mark.parametrize(("typed", "made"), [("n\n", 0), ("y\n", 1)])
+def test_a_person_at_a_terminal_is_asked_about_the_host_key(
+    sftp: Place, organisation: Organisation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, typed: str, made: int
+) -> None:
+    master, terminal = os.openpty()
+    os.write(master, typed.encode())
+    with os.fdopen(master), os.fdopen(terminal) as stdin, contextlib.suppress(typer.Exit):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        do = functools.partial(repositories.create, organisation, "far", sftp.location("erp"), actor="test")
+        by_command._confirmed(access(sftp, host_key=""), lambda given: do(access=given))
+    assert f"Is {ssh.host_key(sftp.host_key)} the right one?" in capsys.readouterr().err
+    assert Repository.objects.count() == made

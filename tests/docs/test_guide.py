@@ -1,5 +1,6 @@
 """The guide works: every command of it is executed, in order, on a Tryton that runs, and prints what the page says."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import places
 from tests.services.platform import PREFIX, remove_home
 from wellkept import home as homes
-from wellkept.tools import postgres
+from wellkept.tools import postgres, ssh
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["first-hour.md", "getting-back.md"]
+PAGES = ["first-hour.md", "getting-back.md", "off-site.md"]
 
 
 @dataclass
@@ -43,18 +45,32 @@ def matches(expected: str, printed: str) -> bool:
     return any(re.fullmatch(pattern, line.strip(), flags=re.IGNORECASE) for line in printed.splitlines())
 
 
+def elsewhere(servers: contextlib.ExitStack, folder: Path) -> dict[str, str]:
+    """What the page on places elsewhere names, and the real servers and keys that stand for it."""
+    sftp, s3 = servers.enter_context(places.sftp_server()), servers.enter_context(places.s3_server())
+    (folder / "nas.key").write_text(sftp.credentials["SSH_PRIVATE_KEY"])
+    (folder / "s3.env").write_text("".join(f"{name}={value}\n" for name, value in s3.credentials.items()))
+    return {
+        "sftp://keeper@nas.example:22//erp": sftp.location("erp"),
+        "SHA256:nas": ssh.host_key(sftp.host_key).fingerprint,
+        "s3:https://s3.example/erp": s3.location("erp"),
+    }
+
+
 @pytest.mark.slow
 def test_every_command_of_the_guide_works(running_company):
     folder = postgres.throwaway_folder(PREFIX)
-    places = {"/etc/tryton/trytond.conf": str(running_company.config), "/srv/": f"{folder}/srv/"}
+    said_and_real = {"/etc/tryton/trytond.conf": str(running_company.config), "/srv/": f"{folder}/srv/"}
     (folder / "srv").mkdir()
     environment = {**os.environ, "WELLKEPT_HOME": str(folder / "home"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = 0
+    servers = contextlib.ExitStack()
     try:
+        said_and_real |= elsewhere(servers, folder)
         for page in PAGES:
             for example in examples(page):
                 line = example.command
-                for said, real in places.items():
+                for said, real in said_and_real.items():
                     line = line.replace(said, real)
                 ran = subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
                 printed = ran.stdout + ran.stderr
@@ -62,10 +78,11 @@ def test_every_command_of_the_guide_works(running_company):
                 assert all(matches(wanted, printed) for wanted in example.expected), f"{page}: {example.command}\n{printed}"
                 done += 1
     finally:
+        servers.close()
         remove_home(homes.Home(folder / "home"))
         shutil.rmtree(folder)
     print(f"guide: {done} commands executed")
-    assert done >= 25
+    assert done >= 33
 
 
 def test_the_guide_names_every_page_it_has():
