@@ -8,15 +8,18 @@ from wellkept.adapters.tryton.figures.source import Source, Table, exact
 from wellkept.planning.figures import NOT_LESS, Figure
 
 JOBS = "SELECT id, method, active, interval_number, interval_type, {company} FROM ir_cron c"
-COMPANIES = "(SELECT string_agg(x.company::text, ', ' ORDER BY x.company) FROM cron_company_rel x WHERE x.cron = c.id)"
-TRIGGERS = "SELECT id, name, active, action, concat_ws(' ', on_time, on_create, on_write, on_delete), condition FROM ir_trigger"
+COMPANIES = "(SELECT string_agg(x.company::text, ', ' ORDER BY x.company) FROM {table} x WHERE x.cron = c.id)"
+COMPANY_TABLES = ("cron_company_rel", '"ir_cron-company_company"')
+"""The jobs' companies, in 7.0 and in series after it."""
+TRIGGERS = "SELECT id, name, active, action, concat_ws(' ', {columns}), condition FROM ir_trigger"
+EVENTS = ("on_time", "on_create", "on_write", "on_delete")
 SEQUENCES = "SELECT id, name, coalesce(prefix, ''), coalesce(suffix, ''), padding, active, number_next_internal FROM {table}"
 
 
 def scheduled_jobs(source: Source) -> Sequence[Figure]:
     """Scheduled jobs: on or off, and how often. When each runs next is left out: it moves by itself."""
     table = Table("scheduled_jobs", "Scheduled jobs")
-    company = COMPANIES if source.has("cron_company_rel") else "NULL"
+    company = next((COMPANIES.format(table=name) for name in COMPANY_TABLES if source.has(name.strip('"'))), "NULL")
     for job, method, active, number, unit, companies in source.rows(JOBS.format(company=company)):
         told = f"{'on' if active else 'off'}, every {number} {unit}" + (f", company {companies}" if companies else "")
         table.put(f"job/{job}", f"scheduled job {method}", told)
@@ -26,7 +29,9 @@ def scheduled_jobs(source: Source) -> Sequence[Figure]:
 def triggers(source: Source) -> Sequence[Figure]:
     """Triggers, which send mail or act when records change."""
     table = Table("triggers", "Triggers")
-    for trigger, name, active, action, events, condition in source.rows(TRIGGERS):
+    # Series after 7.0 have an underscore at the end of these names.
+    columns = ", ".join(name if source.column("ir_trigger", name) else f"{name}_" for name in EVENTS)
+    for trigger, name, active, action, events, condition in source.rows(TRIGGERS.format(columns=columns)):
         table.put(f"trigger/{trigger}", f"trigger {name}", f"{'on' if active else 'off'}, {action}, {events}, {condition}")
     return (table.figure(),)
 

@@ -22,7 +22,7 @@ ACCOUNTS = "SELECT id, coalesce(code, ''), name, company FROM account_account"
 JOURNALS = "SELECT id, name FROM account_journal"
 PERIODS = "SELECT p.id, p.name, f.id, f.name FROM account_period p JOIN account_fiscalyear f ON f.id = p.fiscalyear"
 UNBALANCED = """
-    SELECT m.id, coalesce(m.number, m.post_number, ''), l.difference
+    SELECT m.id, coalesce(m.number, m.{posted}, ''), l.difference
     FROM (SELECT move, sum(debit - credit) AS difference FROM account_move_line GROUP BY move HAVING sum(debit - credit) <> 0) l
     JOIN account_move m ON m.id = l.move ORDER BY m.id
 """
@@ -62,8 +62,8 @@ GAPS = """
     WHERE next - n > 1 ORDER BY n LIMIT %s
 """
 POSTED_MOVES = """
-    SELECT p.fiscalyear AS series, m.post_number AS number
-    FROM account_move m JOIN account_period p ON p.id = m.period WHERE m.post_number IS NOT NULL
+    SELECT p.fiscalyear AS series, m.{posted} AS number
+    FROM account_move m JOIN account_period p ON p.id = m.period WHERE m.{posted} IS NOT NULL
 """
 INVOICES = "SELECT type AS series, number FROM account_invoice WHERE number IS NOT NULL"
 INVOICE_SERIES = {"out": "customer invoice", "in": "supplier invoice"}
@@ -125,11 +125,16 @@ def _postings(source: Source, lines: Sequence[tuple[Any, ...]], periods: Mapping
     return table.figure()
 
 
+def _posted_number(source: Source) -> str:
+    """The column with the number that a move gets when it is posted: series after 7.0 have only one number."""
+    return "post_number" if source.column("account_move", "post_number") else "number"
+
+
 @needs("account_move_line", "account_move")
 def unbalanced_moves(source: Source) -> Sequence[Figure]:
     """Moves whose debit is not their credit: how many, and each of the first thousand with what is missing."""
     table = Table("unbalanced_moves", "Debit equals credit in every move")
-    rows = list(source.rows(UNBALANCED))
+    rows = list(source.rows(UNBALANCED.format(posted=_posted_number(source))))
     table.put("count", "moves whose debit is not their credit", exact(len(rows)))
     for move, number, difference in rows[:MOST_MOVES]:
         table.put(f"move/{move}", f"account move {number or move}, debit minus credit", money(difference))
@@ -187,7 +192,7 @@ def number_gaps(source: Source) -> Sequence[Figure]:
     """Numbers that must follow each other without a gap: posted moves and invoices. How many, the last one, what is missing or used twice."""
     table = Table("number_gaps", "Gaps in numbers")
     years = {year: f"posted move, {name}" for _period, _name, year, name in source.rows(PERIODS)}
-    _put_numbers(source, table, POSTED_MOVES, years)
+    _put_numbers(source, table, POSTED_MOVES.format(posted=_posted_number(source)), years)
     if source.has("account_invoice"):
         _put_numbers(source, table, INVOICES, INVOICE_SERIES)
     return (table.figure(),)

@@ -17,6 +17,8 @@ PARTY_PARTS = {
     "party_address": ("party", "addresses", ("street", "postal_code", "city", "country", "active")),
     "party_contact_mechanism": ("party", "contacts", ("type", "value", "active")),
 }
+LATER_NAMES = {"street": "street_unstructured"}
+"""Columns that series after 7.0 have under another name with the same content."""
 FINGERPRINT = "SELECT {link} / {bucket}, count(*), md5(string_agg(ROW({columns})::text, ';' ORDER BY id)) FROM {table} GROUP BY 1"
 BANK = """
     SELECT p.id, p.name, count(*), md5(string_agg(concat_ws(' ', n.type, n.number, n.active), ';' ORDER BY n.id))
@@ -47,7 +49,8 @@ def parties(source: Source) -> Sequence[Figure]:
     """Parties with their identifiers, addresses and contacts: number and fingerprint for each thousand parties."""
     table = Table("parties", "Parties")
     for name, (link, called, wanted) in PARTY_PARTS.items():
-        columns = [column for column in wanted if source.column(name, column)]
+        named = [column if source.column(name, column) else LATER_NAMES.get(column, column) for column in wanted]
+        columns = [column for column in named if source.column(name, column)]
         if not columns:
             continue
         query = sql.SQL(FINGERPRINT).format(

@@ -30,10 +30,13 @@ ROLES = """
     FROM res_user_role x JOIN res_role r ON r.id = x.role GROUP BY x."user"
 """
 RIGHTS = """
-    SELECT coalesce(g.name, 'everybody'), a.active, count(*), md5(string_agg(concat_ws(' ', a.model, a.perm_read, a.perm_write, a.perm_create,
-           a.perm_delete), ';' ORDER BY a.model::text, a.id)), count(*) FILTER (WHERE a.perm_write)
+    SELECT coalesce(g.name, 'everybody'), a.active, count(*), md5(string_agg(concat_ws(' ', {model}, a.perm_read, a.perm_write, a.perm_create,
+           a.perm_delete), ';' ORDER BY ({model})::text, a.id)), count(*) FILTER (WHERE a.perm_write)
     FROM ir_model_access a LEFT JOIN res_group g ON g.id = a."group" GROUP BY g.id, g.name, a.active
 """
+
+MODEL_BY_NAME = "coalesce((SELECT m.id::text FROM ir_model m WHERE m.name = a.model), a.model)"
+"""Series after 7.0 keep the name of the model, not its number: as a number the fingerprint stays the same when Tryton is upgraded."""
 
 
 @needs("timesheet_line", "timesheet_work", "company_employee", "party_party")
@@ -76,7 +79,8 @@ def users(source: Source) -> Sequence[Figure]:
 def access_rights(source: Source) -> Sequence[Figure]:
     """The model rights of each group: how many, how many may write, and a fingerprint of all."""
     table = Table("access_rights", "Rights of the groups")
-    for group, active, count, print_, writing in source.rows(RIGHTS):
+    model = "a.model" if source.tables["ir_model_access"]["model"] == "integer" else MODEL_BY_NAME
+    for group, active, count, print_, writing in source.rows(RIGHTS.format(model=model)):
         state = "" if active else ", inactive"
         table.put(f"{group}{state}", f"rights of {group}{state}", f"{count} models, {writing} to write, fingerprint {print_[:12]}")
     return (table.figure(),)
