@@ -6,17 +6,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from tests.people import make_environment, make_organisation, make_system
 from tests.services import tryton
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, repositories, take
-from wellkept.backups.models import Backup, Repository
+from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.estate import connect, secrets
 from wellkept.estate.models import Environment, Organisation
 from wellkept.operations import scratch
@@ -186,3 +188,24 @@ def content_hash(company: Site) -> str:
     files = command.run(["sh", "-c", "find . -type f -exec sha256sum {} + | sort"], cwd=company.files, timeout=60).stdout
     lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(lines) + files))
+
+
+@pytest.fixture
+def history(rows: Rows) -> list[Backup]:
+    """Three good backups, one a day, each with a real snapshot; the frozen one is the newest. The rules keep one."""
+    made = [rows.backup]
+    for days in (1, 2):
+        run = new_run(rows.repository.organisation)
+        summary = restic.backup(rows.tool(), ["config"], cwd=rows.folder, tags=[f"system={rows.backup.system_id}", f"set={run}"])
+        full = next(found.id for found in restic.snapshots(rows.tool(), tags=[f"set={run}"]) if found.id.startswith(summary.snapshot))
+        at = (rows.backup.snapshot_at or timezone.now()) - timedelta(days=days)
+        fields = {
+            "organisation": rows.backup.organisation,
+            "system": rows.backup.system,
+            "environment": rows.environment,
+            "repository": rows.repository,
+        }
+        made.append(Backup.objects.create(**fields, run_id=uuid.UUID(run), state=BackupState.GOOD, snapshot=full, snapshot_at=at, made_at=at))
+    rows.repository.retention = {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
+    rows.repository.save()
+    return made

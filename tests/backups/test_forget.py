@@ -1,9 +1,7 @@
 import uuid
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from tests.backups.conftest import Rows, new_run
 from wellkept.backups import forget
@@ -12,27 +10,6 @@ from wellkept.lib.text import say
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.tools import restic
-
-
-@pytest.fixture
-def history(rows: Rows) -> list[Backup]:
-    """Three good backups, one a day, each with a real snapshot; the frozen one is the newest. The rules keep one."""
-    made = [rows.backup]
-    for days in (1, 2):
-        run = new_run(rows.repository.organisation)
-        summary = restic.backup(rows.tool(), ["config"], cwd=rows.folder, tags=[f"system={rows.backup.system_id}", f"set={run}"])
-        full = next(found.id for found in restic.snapshots(rows.tool(), tags=[f"set={run}"]) if found.id.startswith(summary.snapshot))
-        at = (rows.backup.snapshot_at or timezone.now()) - timedelta(days=days)
-        fields = {
-            "organisation": rows.backup.organisation,
-            "system": rows.backup.system,
-            "environment": rows.environment,
-            "repository": rows.repository,
-        }
-        made.append(Backup.objects.create(**fields, run_id=uuid.UUID(run), state=BackupState.GOOD, snapshot=full, snapshot_at=at, made_at=at))
-    rows.repository.retention = {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
-    rows.repository.save()
-    return made
 
 
 def present(rows: Rows) -> set[str]:

@@ -5,11 +5,12 @@ from typing import Any, TypeVar
 from django.core.cache import cache
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop
 from ninja.errors import HttpError
 from ninja.security import HttpBearer, SessionAuth
 
 from wellkept.estate import access, tokens
-from wellkept.estate.errors import NotFound
+from wellkept.estate.errors import Invalid, NotFound
 from wellkept.estate.models import ApiToken, Organisation, Role
 
 M = TypeVar("M", bound=Model)
@@ -60,3 +61,9 @@ def allowed(request: HttpRequest, model: type[M], role: str, related: tuple[str,
 def whole_organisation(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Organisation:
     """The organisation of a short name, for members of all of it with the role. Raises NotFound and Denied."""
     return allowed(request, Organisation, role, slug=slug)
+
+
+def agreed(confirm: str, name: str) -> None:
+    """Raise Invalid unless the name of what is at stake was sent again."""
+    if confirm != name:
+        raise Invalid(gettext_noop("nothing was done: to agree, send confirm: {name}"), name=name)

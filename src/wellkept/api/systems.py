@@ -7,7 +7,7 @@ from ninja import Field, Router, Schema, Status
 from ninja.pagination import paginate
 
 from wellkept.adapters.base import Login, Site
-from wellkept.api.auth import allowed, seen, who, whole_organisation
+from wellkept.api.auth import agreed, allowed, seen, who, whole_organisation
 from wellkept.api.shapes import RunOut, SystemDetail, SystemOut
 from wellkept.estate import access, adopt, systems
 from wellkept.estate.errors import Invalid
@@ -80,6 +80,5 @@ def discover_system(request: HttpRequest, system_id: int) -> Any:
 @router.delete("/systems/{int:system_id}", response=dict[str, int], summary="Give a system up; its history stays")
 def remove_system(request: HttpRequest, system_id: int, wish: RemoveIn) -> Any:
     system = allowed(request, System, Role.ADMINISTRATOR, pk=system_id)
-    if wish.confirm != system.name:
-        raise Invalid(f"nothing was done: to agree, send confirm: {system.name}")
+    agreed(wish.confirm, system.name)
     return systems.forget(system, who=who(request))
