@@ -41,6 +41,7 @@ KNOWN = {
     "scratch",
     "systems",
     "repository",
+    "repositories",
     "restored",
     "static",
 }

@@ -11,6 +11,7 @@
       logs/             one file per process
       scratch/<run>/    what a run makes and removes again: staging folders, throwaway clusters, copies
       systems/<name>/   ERPs that Wellkept itself provisioned
+      repositories/<organisation>/   backup repositories that people made by a page or the API
       restored/<organisation>/   what people restored from a page
 """
 

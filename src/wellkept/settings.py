@@ -16,13 +16,19 @@ _config = HOME.config()
 if not HOME.key_file.exists():
     raise ImproperlyConfigured(f"{HOME.path} is not set up; run: wellkept init")
 
+
+def _folders(variable: str, usual: str) -> list[str]:
+    return [folder for folder in os.environ.get(variable, "").split(",") if folder] or [str(HOME.path / usual)]
+
+
 MASTER_KEYS = _crypt.read_keys(HOME.key_file)
 SECRET_KEY = _crypt.derive(MASTER_KEYS[0], "django secret key")
 SECRET_KEY_FALLBACKS = [_crypt.derive(key, "django secret key") for key in MASTER_KEYS[1:]]
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("WELLKEPT_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("WELLKEPT_TRUSTED_ORIGINS", "").split(",") if origin]
-RESTORE_FOLDERS = [folder for folder in os.environ.get("WELLKEPT_RESTORE_FOLDERS", "").split(",") if folder] or [str(HOME.path / "restored")]
+RESTORE_FOLDERS = _folders("WELLKEPT_RESTORE_FOLDERS", "restored")
+REPOSITORY_FOLDERS = _folders("WELLKEPT_REPOSITORY_FOLDERS", "repositories")
 SECURE_COOKIES = os.environ.get("WELLKEPT_HTTPS", "") == "1"
 
 INSTALLED_APPS = [

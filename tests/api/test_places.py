@@ -1,8 +1,12 @@
-"""Making a repository on an sftp server by the API, and changing what leads to it."""
+"""Making a repository by the API: on an sftp server, with a change of what leads to it, and in a folder of this machine that is allowed."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.services import places
+from wellkept.backups.models import Repository
 from wellkept.estate.models import Organisation, Person
 from wellkept.operations.models import Record
 from wellkept.tools import ssh
@@ -26,3 +30,21 @@ def test_a_program_is_told_the_host_key_and_gives_it(administrator: Person, orga
         status, refused = caller.call("PUT", changed, {"host_key": host.fingerprint})
         assert (status, refused["error"]["name"]) == (502, "unreachable")
         assert Record.objects.filter(kind="repository.access_changed").count() == 0
+
+
+@pytest.mark.parametrize("place", ["/{slug}", "/other/one", "/{slug}/../other/one", "/{slug}/link/one", "/{slug}/\0one", "/{slug}/" + 500 * "x"])
+def test_a_program_makes_repositories_only_below_the_allowed_folder(
+    administrator: Person, organisation: Organisation, program: Any, settings: Any, tmp_path: Path, *, place: str
+) -> None:
+    settings.REPOSITORY_FOLDERS = [str(tmp_path)]
+    for name in (organisation.slug, "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / organisation.slug / "link").symlink_to(tmp_path / "other")
+    before = sorted(tmp_path.rglob("*"))
+    at = f"/organisations/{organisation.slug}/repositories"
+    status, answer = program(administrator).post(at, {"name": "one", "location": f"{tmp_path}{place.format(slug=organisation.slug)}"})
+    assert (status, answer["error"]["name"] in {"invalid", "usage"}) == (422, True)
+    assert (Repository.objects.count(), sorted(tmp_path.rglob("*"))) == (0, before)
+    status, answer = program(administrator).post(at, {"name": "one", "location": f"{tmp_path}/{organisation.slug}/one"})
+    assert (status, answer["location"]) == (201, f"{tmp_path}/{organisation.slug}/one")
+    assert (tmp_path / organisation.slug / "one" / "config").is_file()

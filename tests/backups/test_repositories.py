@@ -61,7 +61,7 @@ def test_the_recovery_key_is_given_out_once(rows: Rows, organisation: Organisati
         ("two", "{tmp}/two", {"recipients": ["age1nonsense"]}, Invalid),
         ("two", "{tmp}/two", {"rules": {"hourly": 3}}, Invalid),
         ("two", "{tmp}/two", {"access": reach.Access({"LD_PRELOAD": "x"})}, Invalid),
-        ("two", "{tmp}/two", {"within": Path("/srv/backups")}, Invalid),
+        ("two", "{tmp}/two", {"within": [Path("/srv/backups"), Path("/srv/more")]}, Invalid),
         ("local", "{tmp}/two", {}, Taken),
         ("two", "{tmp}/repository", {}, Taken),
     ],

@@ -203,6 +203,7 @@ def test_a_place_is_split_from_its_secrets(typed: str, place: str, credentials: 
         "",
         "file:///etc",
         "rest:http://h/\nx",
+        "/srv/\0x",
     ],
 )
 def test_a_place_that_is_none_is_refused(wrong: str) -> None:

@@ -29,6 +29,11 @@ from wellkept.planning import retention
 from wellkept.tools import command, restic
 
 
+def places(organisation: Organisation) -> list[Path]:
+    """The folders of an organisation below which a page or the API may make its repositories; WELLKEPT_REPOSITORY_FOLDERS says where they are."""
+    return [Path(place) / organisation.slug for place in settings.REPOSITORY_FOLDERS]
+
+
 def create(
     organisation: Organisation,
     name: str,
@@ -38,9 +43,11 @@ def create(
     recipients: Sequence[str] = (),
     access: reach.Access | None = None,
     rules: Mapping[str, int] | None = None,
-    within: Path | None = None,
+    within: Sequence[Path] | None = None,
 ) -> Repository:
-    """Make a repository with a random key and its escrow; ``recipients`` are further age public keys, ``within`` limits folders of this machine.
+    """Make a repository with a random key and its escrow; ``recipients`` are further age public keys.
+
+    ``within`` are the only folders of this machine below which it may be; for the owner of the machine, None, it may be anywhere.
 
     Safe to repeat after an interruption. Raises Invalid for a place or key that makes no sense, Unconfirmed for an sftp server whose host key
     nobody has confirmed, Taken when the name is in use or somebody else's repository is there, and restic's errors when the place cannot be used;
@@ -164,14 +171,27 @@ def set_rules(repository: Repository, rules: Mapping[str, int], *, actor: str) -
     return repository
 
 
-def _place(location: str, within: Path | None) -> tuple[str, dict[str, str]]:
+def _place(location: str, within: Sequence[Path] | None) -> tuple[str, dict[str, str]]:
     try:
         place, found = restic.parse_location(location)
     except ValueError as error:
         raise Invalid(str(error)) from error
-    if restic.is_folder(place) and within is not None and not Path(place).resolve().is_relative_to(within.resolve()):
-        raise Invalid(gettext_noop("a folder on this machine must be below {folder}"), folder=str(within))
+    if within is not None and restic.is_folder(place):
+        place = _allowed(Path(place), within)
     return place, found
+
+
+def _allowed(folder: Path, within: Sequence[Path]) -> str:
+    """The folder without any link or dot in its path: what was checked is what is used from then on."""
+    real = folder.resolve()
+    if not any(one.resolve() in real.parents for one in within):
+        text = gettext_noop(
+            "a folder on this machine must be below {places}; whoever runs the machine can allow others with the setting {setting}, "
+            "or make the repository with {command}"
+        )
+        shown = ", ".join(str(one) for one in within)
+        raise Invalid(text, places=shown, setting="WELLKEPT_REPOSITORY_FOLDERS", command="wellkept repository create")
+    return str(real)
 
 
 def _row(organisation: Organisation, name: str, place: str, *, access: reach.Access, named: Sequence[str], rules: dict[str, int]) -> Repository:

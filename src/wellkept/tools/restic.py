@@ -112,10 +112,10 @@ def parse_location(text: str) -> tuple[str, dict[str, str]]:
     programs of the caller's choice.
     """
     place = text.strip()
+    if any(ord(letter) < 32 for letter in place) or not (place.startswith("/") or LOCATION.fullmatch(place)):
+        raise ValueError(gettext_noop("a repository is an absolute folder, or starts with sftp:, s3: or rest:"))
     if place.startswith("/"):
         return str(Path(place)), {}
-    if not LOCATION.fullmatch(place) or any(ord(letter) < 32 for letter in place):
-        raise ValueError(gettext_noop("a repository is an absolute folder, or starts with sftp:, s3: or rest:"))
     if is_sftp(place):
         ssh.target(place)
     found = CREDENTIALS_IN_URL.match(place)

@@ -1,5 +1,7 @@
 """Making a repository on a page, and changing later what leads to its place; a secret that was typed is never sent back."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -16,6 +18,7 @@ from wellkept.estate import access
 from wellkept.estate.access import visible_to
 from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Role
+from wellkept.lib.paths import unused
 from wellkept.tools import command, restic
 from wellkept.web import shell
 from wellkept.web.told import refusal
@@ -76,13 +79,7 @@ class RepositoryForm(AccessForm):
     """A new place for backups."""
 
     name = forms.SlugField(label=gettext_lazy("Short name"), max_length=60)
-    location = forms.CharField(
-        label=gettext_lazy("Place"),
-        max_length=500,
-        help_text=gettext_lazy(
-            "A folder on the machine (/srv/backups), or sftp:user@host:/path, s3:https://host/bucket, rest:https://host/path. No passwords here."
-        ),
-    )
+    location = forms.CharField(label=gettext_lazy("Place"), max_length=500)
     recipients = forms.CharField(
         label=gettext_lazy("Further age public keys"),
         required=False,
@@ -91,13 +88,20 @@ class RepositoryForm(AccessForm):
     )
     field_order = ("name", "location")
 
+    def __init__(self, given: Any, folders: Sequence[Path]) -> None:
+        super().__init__(given, initial={"location": str(folders[0] / unused(folders[0], "local"))})
+        self.fields["location"].help_text = _(
+            "A folder on this machine below {places}, or sftp:user@host:/path, s3:https://host/bucket, rest:https://host/path. No passwords here."
+        ).format(places=", ".join(str(folder) for folder in folders))
+
 
 @shell.page
 @require_http_methods(FORM)
 def add(request: shell.Request) -> HttpResponseBase:
     """Make a repository."""
     access.require(request.user, Role.ADMINISTRATOR, request.organisation)
-    form = RepositoryForm(request.POST or None)
+    folders = repositories.places(request.organisation)
+    form = RepositoryForm(request.POST or None, folders)
     if request.method == "POST" and form.is_valid():
         wish = form.cleaned_data
         try:
@@ -108,6 +112,7 @@ def add(request: shell.Request) -> HttpResponseBase:
                 actor=access.actor(request.user),
                 recipients=wish["recipients"].split(),
                 access=form.access(wish["location"]),
+                within=folders,
             )
         except REFUSALS as error:
             form.refuse(error)

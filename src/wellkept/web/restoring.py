@@ -1,6 +1,5 @@
 """The way back on a page: what, to where, what will happen and how long it takes, and then do it."""
 
-import os
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from wellkept.backups.models import Backup, BackupState, Drill, DrillState
 from wellkept.estate import access
 from wellkept.estate.access import visible_to
 from wellkept.estate.models import Environment, Kind, Role
+from wellkept.lib.paths import unused
 from wellkept.operations import runtime
 from wellkept.operations.errors import Failed
 from wellkept.web import shell
@@ -131,9 +131,7 @@ def proposals(backup: Backup, place: Path) -> dict[str, Any]:
     """A folder that is not there yet, and a database named after the moment of the backup."""
     at = timezone.localtime(backup.snapshot_at or backup.made_at)
     name = backup.system.name.strip("-")
-    first = f"{name}-{at:%Y-%m-%d-%H%M}"
-    free = (first, *(f"{first}-{number}" for number in range(2, 100)))
-    folder = next((one for one in free if not os.access(place / one, os.F_OK)), first)
+    folder = unused(place, f"{name}-{at:%Y-%m-%d-%H%M}")
     database = re.sub(r"\W", "_", f"{name[:40]}_restored_{at:%Y%m%d}", flags=re.ASCII)
     return {"place": str(place), "folder": folder, "database": database, "environment": backup.environment_id}
 
