@@ -27,12 +27,15 @@ FOREIGN_SECTIONS = ("ldap_authentication", "saml_authentication", "authenticatio
 SECRET_COLUMN = re.compile(
     r"password|secret|token|api_?key|access_?key|private_?key|credential|client_id|webhook_(id|identifier|endpoint)|publishable_key|merchant_id"
 )
-HASH = "import sys; from trytond.res.user import CRYPT_CONTEXT; sys.stdout.write(CRYPT_CONTEXT.hash(sys.stdin.read()))"
-VERIFY = """
+HASHER = """
 import sys
-from trytond.res.user import CRYPT_CONTEXT
+from trytond.res import user
+hasher = getattr(user, "CRYPT_CONTEXT", None) or user.PASSWORD_HASH  # the second since 7.6
+"""
+HASH = HASHER + "sys.stdout.write(hasher.hash(sys.stdin.read()))"
+VERIFY = f"""{HASHER}
 password, stored = sys.stdin.read().split("\\n")
-sys.stdout.write("same" if CRYPT_CONTEXT.verify(password, stored) else "other")
+sys.stdout.write("same" if hasher.verify(password, stored) else "other")
 """
 BLANK = "neutralised-"
 SOCKET_LIMIT = 107
