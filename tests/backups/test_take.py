@@ -184,8 +184,9 @@ def test_a_wrong_key_is_refused(rows: Rows, organisation: Organisation, run_id: 
 
 
 def test_another_repository_at_the_same_place_is_refused(rows: Rows, run_id: str) -> None:
-    rows.repository.restic_id = "0" * 64
-    rows.repository.save()
+    """Even with the same key."""
+    rows.folder.rename(rows.folder.with_name("away"))
+    restic.init(rows.tool())
     assert "is another repository" in refused(rows, run_id)
 
 

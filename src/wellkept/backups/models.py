@@ -16,6 +16,7 @@ class Repository(models.Model):
     ``key`` is the repository's password, encrypted at rest. ``escrow`` is the same password encrypted to age recipients (ASCII armour):
     the people's own recovery key, and one that drills use. ``credentials`` (JSON) are access keys of S3 or REST, or an ssh private key; ``host_key``
     is what an sftp server must show, ``ca_certificate`` (PEM) what signs the certificate of a server that the system does not know.
+    ``config_sha256`` is of the file that makes a folder this repository and no other.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="repositories")
@@ -31,6 +32,7 @@ class Repository(models.Model):
     recovery_downloaded_at = models.DateTimeField(null=True, blank=True)
     retention = models.JSONField(default=dict)
     restic_id = models.CharField(max_length=64, blank=True)
+    config_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

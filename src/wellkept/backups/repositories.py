@@ -23,6 +23,7 @@ from wellkept.estate import secrets
 from wellkept.estate.errors import Invalid, NotFound, Taken
 from wellkept.estate.models import Organisation, Secret
 from wellkept.lib import escrow
+from wellkept.lib.hashing import file_sha256
 from wellkept.lib.text import message
 from wellkept.operations import records
 from wellkept.planning import retention
@@ -69,7 +70,7 @@ def create(
         _drop(repository)
         raise
     with transaction.atomic():
-        Repository.objects.filter(pk=repository.pk).update(restic_id=restic_id)
+        Repository.objects.filter(pk=repository.pk).update(restic_id=restic_id, config_sha256=config_sha256(repository))
         text = message(gettext_noop("Repository {name} was made at {place}"), name=name, place=place)
         data = {"repository": name, "place": place, "recipients": repository.recipients}
         records.append(organisation, "repository.created", text, actor=actor, data=data)
@@ -80,6 +81,16 @@ def create(
 def opened(repository: Repository) -> restic.Repository:
     """The repository with the stored key, for daily work. Raises crypt.WrongKey."""
     return _with(repository, secrets.open(repository.key))
+
+
+def config_sha256(repository: Repository) -> str:
+    """The hash of the file that tells a folder of this machine from every other repository; empty for other places, and where it cannot be read."""
+    if not restic.is_folder(repository.location):
+        return ""
+    try:
+        return file_sha256(Path(repository.location) / "config")
+    except OSError:
+        return ""
 
 
 def escrowed(repository: Repository) -> restic.Repository:

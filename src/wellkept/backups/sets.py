@@ -10,7 +10,7 @@ A snapshot holds ``/wellkept-set/`` (made for the set) and the ERP's file folder
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ class SetError(Exception):
     """A set is not what its manifest says, or not what was asked for."""
 
 
-def write(folder: Path, manifest: Manifest) -> str:
-    """Write the manifest into the set's folder and return its SHA-256."""
-    text = json.dumps(manifest, ensure_ascii=False)
+def write(folder: Path, manifest: Manifest, figures: str) -> str:
+    """Write the manifest, with its figures that are JSON already, into the set's folder and return its SHA-256."""
+    text = f'{json.dumps(manifest, ensure_ascii=False)[:-1]}, "figures": {figures}}}'
     (folder / MANIFEST).write_text(text)
     return sha256(text.encode())
 
@@ -61,16 +61,16 @@ def load(restored: Path, expected: str | None = None) -> Manifest:
     return parse(path.read_text())
 
 
-def brief(manifest: Manifest, digest: str) -> Manifest:
+def brief(manifest: Manifest, figures: Sequence[Figure], digest: str) -> Manifest:
     """The manifest without the long parts, for the database; the whole one stays in the set."""
-    kept = {name: value for name, value in manifest.items() if name not in {"figures", "dump"}}
-    figures = {"count": len(manifest["figures"]), "values": sum(len(figure["values"]) for figure in manifest["figures"])}
-    return {**kept, "figures": figures, "dump": {"bytes": manifest["dump"]["bytes"], "files": len(manifest["dump"]["hashes"])}, "sha256": digest}
+    kept = {name: value for name, value in manifest.items() if name != "dump"}
+    counts = {"count": len(figures), "values": sum(len(figure.values) for figure in figures)}
+    return {**kept, "figures": counts, "dump": {"bytes": manifest["dump"]["bytes"], "files": len(manifest["dump"]["hashes"])}, "sha256": digest}
 
 
 def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below a folder, by its path in it."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    paths = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: -path.stat().st_size)
     with ThreadPoolExecutor() as pool:
         return {str(path.relative_to(folder)): digest for path, digest in zip(paths, pool.map(file_sha256, paths), strict=True)}
 

@@ -9,6 +9,7 @@ import contextvars
 import json
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,6 +40,9 @@ from wellkept.planning.figures import Figure, to_json
 from wellkept.tools import command, postgres, restic
 
 MOST_JOBS = 4
+SHORT_DUMP_SECONDS = 5.0
+"""A dump that takes no longer, for the folder where the repository surely is, is made without asking whether its key opens it: asking (deriving a
+key) takes half a second of a processor, and storing finds it out as well."""
 MOST_MISSING = 5
 T = TypeVar("T")
 
@@ -48,6 +52,7 @@ class Readings:
     """What was read in the snapshot, beside the dump."""
 
     figures: list[Figure]
+    as_json: str
     newest_document: str | None
     references: int
     at: str
@@ -76,7 +81,7 @@ def begin(run_id: str, wish: choose.Wish) -> dict[str, Any]:
 def stage(run_id: str, backup_id: int) -> dict[str, Any]:
     """Dump the database and read the figures in one snapshot; write the manifest beside. Repeated, it starts from an empty folder.
 
-    That the repository answers to its key is found out meanwhile: when it does not, the dump is stopped.
+    While a dump takes long, it is found out meanwhile that the repository answers to its key; when it does not, the dump is stopped.
     """
     backup = _backup(backup_id)
     folder = _fresh(run_id)
@@ -93,9 +98,11 @@ def stage(run_id: str, backup_id: int) -> dict[str, Any]:
         manifest["files"] = _files(storage, seen)
         manifest["references"] = {"count": readings.references, "sha256": file_sha256(folder / sets.REFERENCES)}
         manifest["dump"] = readings.dump
-        digest = sets.write(folder, manifest)
+        digest = sets.write(folder, manifest, readings.as_json)
     Backup.objects.filter(pk=backup_id, state=BackupState.MAKING).update(
-        manifest=sets.brief(manifest, digest), snapshot_at=readings.at, version=seen.version_in_database or seen.version_on_disk or ""
+        manifest=sets.brief(manifest, readings.figures, digest),
+        snapshot_at=readings.at,
+        version=seen.version_in_database or seen.version_on_disk or "",
     )
     progress.report(drivers={"bytes": manifest["dump"]["bytes"], "figures": len(readings.figures)})
     return {"sha256": digest, "figures": len(readings.figures), "references": readings.references, "bytes": manifest["dump"]["bytes"]}
@@ -233,13 +240,18 @@ def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
 
 def _answering(repository: Repository) -> AbstractContextManager[None]:
     tool = repositories.opened(repository)
-    return provided(lambda: checks.repository_answers(repository, tool))
+    known = repository.config_sha256 != "" and repositories.config_sha256(repository) == repository.config_sha256
+    return provided(lambda: checks.repository_answers(repository, tool), after=SHORT_DUMP_SECONDS if known else 0)
 
 
 @contextlib.contextmanager
-def provided(check: Callable[[], object]) -> Iterator[None]:
-    """Have something checked meanwhile: when it fails, what the block runs is stopped, and the block ends with the error of the check."""
-    with command.scope() as work, aside(check) as checked:
+def provided(check: Callable[[], object], *, after: float) -> Iterator[None]:
+    """Have something checked beside a block that takes longer than ``after`` seconds.
+
+    When it fails, what the block runs is stopped, and the block ends with the error of the check.
+    """
+    over = threading.Event()
+    with command.scope() as work, aside(lambda: over.wait(after) or check()) as checked:
         checked.add_done_callback(lambda done: work.stop() if done.exception() is not None else None)
         try:
             yield
@@ -247,6 +259,8 @@ def provided(check: Callable[[], object]) -> Iterator[None]:
             if checked.done():
                 checked.result()
             raise
+        finally:
+            over.set()
         checked.result()
 
 
@@ -254,6 +268,8 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
     server = _server(site)
     with postgres.snapshot(server, site.database) as (connection, snapshot_id), command.stoppable(connection.cancel):
         at = datetime.now(UTC).isoformat()
+        # One processor for the figures: the others dump, and serve the ERP's users.
+        connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         ability = connect.ability(environment, "figures")
         # Sequences move on outside of snapshots: read after the dump has passed them, they would be ahead of it.
         counted = ability.counters(connection)
@@ -264,9 +280,10 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
             keeper = connect.ability(environment, "storage")
             count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)
             newest = keeper.newest_document(connection)
+            as_json = json.dumps(to_json(figures), ensure_ascii=False)
             described = dumped.result()
         progress.milestone("dump:dumped")
-        return Readings(list(figures), newest, count, at, connection.info.parameter_status("server_version") or "", described)
+        return Readings(list(figures), as_json, newest, count, at, connection.info.parameter_status("server_version") or "", described)
 
 
 def _jobs() -> int:
@@ -320,7 +337,6 @@ def _manifest(backup: Backup, site: Site, readings: Readings, seen: Discovery) -
         "postgresql": {"major": int(readings.server_version.split(".")[0]), "version": readings.server_version},
         "snapshot_at": readings.at,
         "newest_document": readings.newest_document,
-        "figures": to_json(readings.figures),
     }
 
 

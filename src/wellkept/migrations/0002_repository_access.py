@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('wellkept', '0001_initial'),
+        ("wellkept", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='repository',
-            name='ca_certificate',
+            model_name="repository",
+            name="ca_certificate",
             field=models.TextField(blank=True),
         ),
         migrations.AddField(
-            model_name='repository',
-            name='host_key',
+            model_name="repository",
+            name="host_key",
             field=models.TextField(blank=True),
         ),
     ]

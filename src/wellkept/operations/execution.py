@@ -47,6 +47,7 @@ class Execution:
     shielded: bool = False
     scope: command.Scope | None = None
     progress: Progress | None = None
+    deadline: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stop(self, reason: Reason) -> None:
@@ -62,16 +63,22 @@ class Execution:
             scope.stop()
 
     @contextlib.contextmanager
-    def working(self, scope: command.Scope, progress: Progress, *, shielded: bool) -> Iterator[None]:
-        """Let ``stop`` reach the step that runs inside the block."""
+    def working(self, scope: command.Scope, progress: Progress, *, shielded: bool, limit: float | None = None) -> Iterator[None]:
+        """Let ``stop`` reach the step that runs inside the block, for at most ``limit`` seconds (see ``overdue``)."""
         with self.lock:
             self.scope, self.progress, self.shielded, self.reason = scope, progress, shielded, None
+            self.deadline = time.monotonic() + limit if limit is not None else None
         self.check()
         try:
             yield
         finally:
             with self.lock:
-                self.scope = self.progress = None
+                self.scope = self.progress = self.deadline = None
+
+    def overdue(self) -> bool:
+        """Whether the step has run for longer than it may."""
+        deadline = self.deadline
+        return deadline is not None and time.monotonic() > deadline
 
     def check(self) -> None:
         """Raise Abandoned when this process must let go of the run."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -140,16 +139,8 @@ def _close_cut_off(task: Task, execution: Execution) -> list[str]:
 
 
 def _attempt(task: Task, execution: Execution, progress: Progress) -> Envelope:
-    with command.scope() as scope, execution.working(scope, progress, shielded=task.shielded), reporting(progress):
-        timer = threading.Timer(task.limit, execution.stop, [Reason.LIMIT]) if task.limit is not None else None
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
-        try:
-            return _answer(task, execution)
-        finally:
-            if timer is not None:
-                timer.cancel()
+    with command.scope() as scope, execution.working(scope, progress, shielded=task.shielded, limit=task.limit), reporting(progress):
+        return _answer(task, execution)
 
 
 def _answer(task: Task, execution: Execution) -> Envelope:

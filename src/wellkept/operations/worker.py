@@ -20,6 +20,7 @@ from wellkept.operations.models import Run, Step, Worker
 
 logger = logging.getLogger(__name__)
 PULSE_SECONDS = 0.5
+LIMIT_SECONDS = 0.2
 LOOK_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
 FORGET_SECONDS = 3600.0
@@ -40,6 +41,7 @@ class Duties:
         duties: list[tuple[Callable[[], object], float]] = [
             (self.pulse, PULSE_SECONDS),
             (self.guard, PULSE_SECONDS),
+            (self.limit, LIMIT_SECONDS),
             (self.look_around, LOOK_SECONDS),
             (self.sweep, SWEEP_SECONDS),
             (watchdog.forget_workflows, FORGET_SECONDS),
@@ -92,6 +94,12 @@ class Duties:
         latest = progress.taken() if progress is not None else None
         if progress is not None and latest is not None:
             Step.objects.filter(pk=progress.step_id, ended_at=None).update(**latest)
+
+    def limit(self) -> None:
+        """Stop the steps that take longer than they may. One thread for all: one for each step would cost more than its rows."""
+        for execution in active():
+            if execution.overdue():
+                execution.stop(Reason.LIMIT)
 
     def guard(self) -> None:
         """Let go of all runs when no sign of life came through for so long that others are about to take them."""
