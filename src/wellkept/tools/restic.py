@@ -261,11 +261,10 @@ def check(repository: Repository, *, read: str = "", timeout: float | None = Non
 
 
 def forget(repository: Repository, ids: Sequence[str]) -> None:
-    """Remove snapshots; their data stays until ``prune``. Ids that are gone already are fine."""
-    present = {snapshot.id for snapshot in snapshots(repository)}
-    left = [known for known in present if any(known.startswith(wanted) for wanted in ids if wanted)]
-    if left:
-        _run(repository, ["forget", *sorted(left)], timeout=600)
+    """Remove snapshots; their data stays until ``prune``. Ids that are gone already are fine: restic ignores them."""
+    named = sorted(filter(None, ids))
+    if named:
+        _run(repository, ["forget", *named], timeout=600)
 
 
 def prune(repository: Repository, *, timeout: float | None = None) -> None:
