@@ -25,6 +25,7 @@ from wellkept.operations import scratch
 from wellkept.operations.models import Run, RunState
 from wellkept.tools import command, postgres, restic
 
+KEEP_ONE = {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
 SYSTEM_ID = 40_000
 """The manifest of a set names its system by id, so the system has the same one in every test."""
 
@@ -131,12 +132,17 @@ def rows(frozen: Frozen, company: Site, organisation: Organisation, tmp_path: Pa
     place = tmp_path / "repository"
     shutil.copytree(frozen.folder, place)
     command.run(["chmod", "-R", "u+w", place])
+    return thawed(frozen, company, organisation, str(place))
+
+
+def thawed(frozen: Frozen, company: Site, organisation: Organisation, place: str) -> Rows:
+    """Rows for a copy of the frozen set's repository that is at the place."""
     environment = kept_environment(company, organisation)
-    escrow = repositories._seal("local", str(place), frozen.password, frozen.repository["recipients"])
+    escrow = repositories._seal("local", place, frozen.password, frozen.repository["recipients"])
     repository = Repository.objects.create(
         organisation=organisation,
         name="local",
-        location=str(place),
+        location=place,
         key=secrets.store(organisation, "repository/local/key", frozen.password),
         drill_identity=secrets.store(organisation, "repository/local/drill", frozen.drill_identity),
         **{**frozen.repository, "escrow": escrow},
@@ -193,19 +199,22 @@ def content_hash(company: Site) -> str:
 @pytest.fixture
 def history(rows: Rows) -> list[Backup]:
     """Three good backups, one a day, each with a real snapshot; the frozen one is the newest. The rules keep one."""
-    made = [rows.backup]
-    for days in (1, 2):
-        run = new_run(rows.repository.organisation)
-        summary = restic.backup(rows.tool(), ["config"], cwd=rows.folder, tags=[f"system={rows.backup.system_id}", f"set={run}"])
-        full = next(found.id for found in restic.snapshots(rows.tool(), tags=[f"set={run}"]) if found.id.startswith(summary.snapshot))
-        at = (rows.backup.snapshot_at or timezone.now()) - timedelta(days=days)
-        fields = {
-            "organisation": rows.backup.organisation,
-            "system": rows.backup.system,
-            "environment": rows.environment,
-            "repository": rows.repository,
-        }
-        made.append(Backup.objects.create(**fields, run_id=uuid.UUID(run), state=BackupState.GOOD, snapshot=full, snapshot_at=at, made_at=at))
-    rows.repository.retention = {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
+    rows.repository.retention = KEEP_ONE
     rows.repository.save()
-    return made
+    return [rows.backup, *(earlier(rows.backup, days, rows.folder) for days in (1, 2))]
+
+
+def earlier(backup: Backup, days: int, folder: Path) -> Backup:
+    """A good backup from so many days before another one, with a real snapshot of next to nothing; ``folder`` is where the repository is kept."""
+    run, own = new_run(backup.organisation), Path(__file__)
+    tags = [f"system={backup.system_id}", f"set={run}"]
+    short = restic.backup(repositories.opened(backup.repository), [own.name], cwd=own.parent, tags=tags).snapshot
+    (full,) = (name for name in stored_snapshots(folder) if name.startswith(short))
+    at = (backup.snapshot_at or timezone.now()) - timedelta(days=days)
+    fields = {"organisation": backup.organisation, "system": backup.system, "environment": backup.environment, "repository": backup.repository}
+    return Backup.objects.create(**fields, run_id=uuid.UUID(run), state=BackupState.GOOD, snapshot=full, snapshot_at=at, made_at=at)
+
+
+def stored_snapshots(folder: Path) -> set[str]:
+    """The full ids of the snapshots in a repository's folder; restic keeps each as a file of that name."""
+    return {path.name for path in (folder / "snapshots").iterdir()}

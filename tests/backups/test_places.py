@@ -1,7 +1,6 @@
 """Backups on servers elsewhere: sftp, REST with TLS, S3. A real company goes there and comes back; what goes wrong is told and harms nothing."""
 
 import contextlib
-import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from tests.backups.conftest import kept_environment, new_run, take_backup
+from tests.backups.conftest import KEEP_ONE, Frozen, Rows, earlier, kept_environment, new_run, stored_snapshots, take_backup, thawed
 from tests.services import places
 from tests.services.places import Place
 from wellkept.adapters.base import Site
@@ -32,7 +31,7 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[Place]]] = {
     "rest": places.rest_server,
     "s3": places.s3_server,
 }
-KEEP_ONE = {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
+Put = Callable[[Place], Rows]
 
 
 @pytest.fixture(params=SERVERS)
@@ -66,12 +65,35 @@ def new_runs(organisation: Organisation) -> Iterator[Callable[[], str]]:
         scratch.remove(run_id)
 
 
+@pytest.fixture
+def put(frozen: Frozen, company: Site, organisation: Organisation) -> Put:
+    """Puts a copy of the frozen set's repository on a server, with its rows; the rules keep one."""
+
+    def there(place: Place) -> Rows:
+        place.put(frozen.folder, "erp")
+        rows = thawed(frozen, company, organisation, place.location("erp"))
+        rows.repository.retention = KEEP_ONE
+        repositories._keep_access(rows.repository, access(place))
+        rows.repository.save()
+        return rows
+
+    return there
+
+
+@pytest.fixture
+def another_key(tmp_path: Path) -> str:
+    """The public key of a server that is another one."""
+    return places.new_key(tmp_path / "other", postgres.service_user()).with_name("other.pub").read_text()
+
+
 def access(place: Place, **changed: Any) -> reach.Access:
     return reach.Access(**{"credentials": place.credentials, "host_key": place.host_key, "ca": place.ca, **changed})
 
 
 def made_at(place: Place, organisation: Organisation) -> Repository:
-    return repositories.create(organisation, "far", place.location("erp"), actor="test", access=access(place), rules=KEEP_ONE)
+    """The repository that a person makes there, who confirmed the fingerprint of an sftp server."""
+    seen = ssh.host_key(place.host_key).fingerprint if place.host_key else ""
+    return repositories.create(organisation, "far", place.location("erp"), actor="test", access=access(place, host_key=seen), rules=KEEP_ONE)
 
 
 def ending(call: Callable[[], Any]) -> Failed:
@@ -82,12 +104,15 @@ def ending(call: Callable[[], Any]) -> Failed:
 
 def test_a_company_goes_there_and_comes_back(place: Place, environment: Environment, new_runs: Callable[[], str]) -> None:
     repository = made_at(place, environment.system.organisation)
-    older, newer = take_backup(environment, new_runs()), take_backup(environment, new_runs())
+    assert repository.host_key == (ssh.host_key(place.host_key).text if place.host_key else "")
+    newer = take_backup(environment, new_runs())
+    older = earlier(newer, 1, place.stored("erp"))
+    assert stored_snapshots(place.stored("erp")) == {older.snapshot, newer.snapshot}
     plan = forget.preview(repository)
     assert forget.mark(repository.pk, plan.token) == {"backups": [older.pk]}
     assert forget.remove(repository.pk) == {"snapshots": 1}
     forget.give_back(repository.pk)
-    assert [one.id for one in restic.snapshots(repositories.opened(repository))] == [newer.snapshot]
+    assert stored_snapshots(place.stored("erp")) == {newer.snapshot}
     assert verify.check_repository(newer.pk, whole=True) == {"damage": None}
     read = verify.read_back(new_runs(), newer.pk)
     assert read["damage"] is None
@@ -97,11 +122,9 @@ def test_a_company_goes_there_and_comes_back(place: Place, environment: Environm
     assert "PRIVATE KEY-----" not in kept
 
 
-def test_the_books_of_a_backup_from_elsewhere_are_the_same(sftp: Place, environment: Environment, new_runs: Callable[[], str]) -> None:
-    made_at(sftp, environment.system.organisation)
-    take_backup(environment, new_runs())
-    run_id = new_runs()
-    drill_id = drill.begin(run_id, environment.system_id, None)["drill_id"]
+def test_the_books_of_a_backup_from_elsewhere_are_the_same(sftp: Place, put: Put, new_runs: Callable[[], str]) -> None:
+    kept, run_id = put(sftp), new_runs()
+    drill_id = drill.begin(run_id, kept.backup.system_id, None)["drill_id"]
     drill.open_repository(run_id, drill_id)
     drill.restore_set(run_id, drill_id)
     drill.restore_database(run_id, drill_id)
@@ -110,11 +133,10 @@ def test_the_books_of_a_backup_from_elsewhere_are_the_same(sftp: Place, environm
     drill.destroy(run_id)
 
 
-def test_a_server_that_goes_away_ends_the_attempt_and_not_what_was_kept(sftp: Place, environment: Environment, new_runs: Callable[[], str]) -> None:
-    repository = made_at(sftp, environment.system.organisation)
-    good = take_backup(environment, new_runs())
-    run_id = new_runs()
-    backup_id = take.begin(run_id, choose.Wish(environment.system_id, None, None))["backup_id"]
+def test_a_server_that_goes_away_ends_the_attempt_and_not_what_was_kept(sftp: Place, put: Put, new_runs: Callable[[], str]) -> None:
+    kept, run_id = put(sftp), new_runs()
+    good = kept.backup
+    backup_id = take.begin(run_id, choose.Wish(good.system_id, None, None))["backup_id"]
     take.stage(run_id, backup_id)
     sftp.cut()
     failed = ending(lambda: take.store(run_id, backup_id))
@@ -123,50 +145,53 @@ def test_a_server_that_goes_away_ends_the_attempt_and_not_what_was_kept(sftp: Pl
     take.clean_up(run_id)
     assert set(Backup.objects.values_list("pk", "state")) == {(good.pk, BackupState.GOOD), (backup_id, BackupState.FAILED)}
     sftp.start()
-    later = take_backup(environment, new_runs())
-    assert [one.id for one in restic.snapshots(repositories.opened(repository))] == [good.snapshot, later.snapshot]
+    later = take_backup(kept.environment, new_runs())
+    assert stored_snapshots(sftp.stored("erp")) == {good.snapshot, later.snapshot}
     assert verify.read_tree(later.pk)["damage"] is None
 
 
-def test_an_append_only_place_keeps_everything_and_the_list_says_so(environment: Environment, new_runs: Callable[[], str]) -> None:
+def test_an_append_only_place_keeps_everything_and_the_list_says_so(put: Put, new_runs: Callable[[], str]) -> None:
     with places.rest_server("--append-only") as place:
-        repository = made_at(place, environment.system.organisation)
-        taken = [take_backup(environment, new_runs()) for _each in range(2)]
-        plan = forget.preview(repository)
-        assert [line.backup_id for line in plan.lines if not line.keep] == [taken[0].pk]
-        forget.mark(repository.pk, plan.token)
-        refused = ending(lambda: forget.remove(repository.pk))
+        kept = put(place)
+        older = earlier(kept.backup, 1, place.stored("erp"))
+        plan = forget.preview(kept.repository)
+        assert [line.backup_id for line in plan.lines if not line.keep] == [older.pk]
+        forget.mark(kept.repository.pk, plan.token)
+        refused = ending(lambda: forget.remove(kept.repository.pk))
         assert not refused.retryable
         assert "append-only" in say(refused.message)
         assert set(Backup.objects.values_list("state", flat=True)) == {BackupState.GOOD}
-        assert [one.id for one in restic.snapshots(repositories.opened(repository))] == [one.snapshot for one in taken]
-        assert take_backup(environment, new_runs()).state == BackupState.GOOD
+        assert stored_snapshots(place.stored("erp")) == {kept.backup.snapshot, older.snapshot}
+        assert take_backup(kept.environment, new_runs()).state == BackupState.GOOD
 
 
-def test_a_server_that_nobody_confirmed_is_not_used(sftp: Place, organisation: Organisation) -> None:
+def test_a_server_that_nobody_confirmed_is_not_used(sftp: Place, organisation: Organisation, another_key: str) -> None:
     shown = ssh.host_key(sftp.host_key)
     with pytest.raises(reach.Unconfirmed, match="the right one") as told:
         repositories.create(organisation, "far", sftp.location("erp"), actor="test", access=access(sftp, host_key=""))
     assert told.value.shown == shown
     assert shown.fingerprint in str(told.value)
-    other = places.new_key(sftp.folder.parent / "other", postgres.service_user()).with_name("other.pub").read_text()
     with pytest.raises(Invalid, match=r"shows the host key ED25519 SHA256:\S+, not SHA256:"):
-        repositories.create(organisation, "far", sftp.location("erp"), actor="test", access=access(sftp, host_key=ssh.host_key(other).fingerprint))
+        repositories.create(
+            organisation, "far", sftp.location("erp"), actor="test", access=access(sftp, host_key=ssh.host_key(another_key).fingerprint)
+        )
     assert not Repository.objects.exists()
     assert list(sftp.folder.iterdir()) == []
-    made = repositories.create(organisation, "far", sftp.location("erp"), actor="test", access=access(sftp, host_key=shown.fingerprint))
-    assert made.host_key == shown.text
-    Repository.objects.filter(pk=made.pk).update(host_key=ssh.host_key(other).text)
-    made.refresh_from_db()
+
+
+def test_a_server_that_changed_is_not_used_until_a_person_confirms_it(sftp: Place, put: Put, another_key: str) -> None:
+    made, shown = put(sftp).repository, ssh.host_key(sftp.host_key)
+    made.host_key = ssh.host_key(another_key).text
+    made.save()
     with pytest.raises(restic.Refused, match="not show the host key that was confirmed"):
         restic.identity(repositories.opened(made))
     repositories.set_access(made, reach.Access(host_key=shown.fingerprint), actor="test")
-    assert restic.identity(repositories.opened(made)) == made.restic_id
+    assert Repository.objects.get().host_key == shown.text
 
 
-def test_new_credentials_are_proven_before_they_are_kept(environment: Environment) -> None:
+def test_new_credentials_are_proven_before_they_are_kept(put: Put) -> None:
     with places.s3_server() as place:
-        repository = made_at(place, environment.system.organisation)
+        repository = put(place).repository
         before = Repository.objects.values().get()
         kept = repository.credentials.ciphertext  # type: ignore[union-attr]
         with pytest.raises(restic.Refused, match="does not exist"):
@@ -212,15 +237,17 @@ def test_a_key_with_a_passphrase_is_refused_and_one_from_windows_is_taken(tmp_pa
         ssh.private_key((tmp_path / "plain").read_text())
 
 
-@pytest.mark.parametrize(("typed", "made"), [("n\n", 0), ("y\n", 1)])
+@pytest.mark.parametrize(("typed", "taken"), [("n\n", False), ("y\n", True)])
 def test_a_person_at_a_terminal_is_asked_about_the_host_key(
-    sftp: Place, organisation: Organisation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, typed: str, made: int
+    sftp: Place, put: Put, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, typed: str, taken: bool
 ) -> None:
+    repository, shown = put(sftp).repository, ssh.host_key(sftp.host_key)
+    repository.host_key = ""
+    repository.save()
     master, terminal = os.openpty()
     os.write(master, typed.encode())
     with os.fdopen(master), os.fdopen(terminal) as stdin, contextlib.suppress(typer.Exit):
         monkeypatch.setattr(sys, "stdin", stdin)
-        do = functools.partial(repositories.create, organisation, "far", sftp.location("erp"), actor="test")
-        by_command._confirmed(access(sftp, host_key=""), lambda given: do(access=given))
-    assert f"Is {ssh.host_key(sftp.host_key)} the right one?" in capsys.readouterr().err
-    assert Repository.objects.count() == made
+        by_command._confirmed(access(sftp, host_key=""), lambda given: repositories.set_access(repository, given, actor="test"))
+    assert f"Is {shown} the right one?" in capsys.readouterr().err
+    assert Repository.objects.get().host_key == (shown.text if taken else "")

@@ -40,6 +40,7 @@ class Place:
     user: str | None = None
     host_key: str = ""
     ca: str = ""
+    bucket: str = "."
     group: int = 0
     starts: int = 0
 
@@ -50,6 +51,13 @@ class Place:
     def stored(self, name: str) -> Path:
         """The folder in which the server keeps that repository."""
         return next(self.folder.glob(f"**/{name}"))
+
+    def put(self, repository: Path, name: str) -> None:
+        """Have a copy of a repository there, as if it had been made there: making one takes seconds."""
+        target = shutil.copytree(repository, self.folder / self.bucket / name)
+        command.run(["chmod", "-R", "u+w", target])
+        if self.user is not None:
+            command.run(["chown", "-R", self.user, self.folder])
 
     def start(self) -> None:
         """Start the server, again on the same port, and wait until it listens; it ends with the thread that calls this."""
@@ -158,7 +166,7 @@ def s3_server() -> Iterator[Place]:
     line = [str(RCLONE), "serve", "s3", "--addr", f"127.0.0.1:{port}", str(stored)]
     env = {"RCLONE_CONFIG": os.devnull, "RCLONE_AUTH_KEY": '"KEEPER1,s3-secret-1"'}
     credentials = {"AWS_ACCESS_KEY_ID": "KEEPER1", "AWS_SECRET_ACCESS_KEY": "s3-secret-1"}
-    with _running(Place(stored, f"s3:http://127.0.0.1:{port}/bucket", port, line, credentials, env)) as place:
+    with _running(Place(stored, f"s3:http://127.0.0.1:{port}/bucket", port, line, credentials, env, bucket="bucket")) as place:
         yield place
 
 

@@ -10,14 +10,6 @@ from wellkept.tools import command, restic
 TAGS = ["system=1", "set=a"]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> restic.Repository:
-    """An empty repository to copy: making one takes seconds, because restic makes its key slow to guess."""
-    made = restic.Repository(str(tmp_path_factory.mktemp("empty") / "repository"), "a password with spaces & signs")
-    restic.init(made)
-    return made
-
-
 @pytest.fixture
 def repository(empty: restic.Repository, tmp_path: Path) -> restic.Repository:
     shutil.copytree(empty.location, tmp_path / "repository")

@@ -30,15 +30,19 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         yield running
 
 
-def at(place: Place, name: str) -> restic.Repository:
-    return restic.Repository(place.location(name), "a password", place.credentials, host_key=place.host_key, ca=place.ca)
+def at(place: Place, password: str = "a password") -> restic.Repository:
+    return restic.Repository(place.location("one"), password, place.credentials, host_key=place.host_key, ca=place.ca)
+
+
+def put(place: Place, empty: restic.Repository) -> restic.Repository:
+    """A copy of the empty repository on the server."""
+    place.put(Path(empty.location), "one")
+    return at(place, empty.password)
 
 
 @pytest.fixture(scope="module")
-def repository(place: Place) -> restic.Repository:
-    made = at(place, "one")
-    restic.init(made)
-    return made
+def repository(place: Place, empty: restic.Repository) -> restic.Repository:
+    return put(place, empty)
 
 
 def test_a_snapshot_goes_there_and_comes_back(repository: restic.Repository, place: Place, tmp_path: Path) -> None:
@@ -47,7 +51,7 @@ def test_a_snapshot_goes_there_and_comes_back(repository: restic.Repository, pla
     done = restic.backup(repository, ["set"], cwd=tmp_path, tags=["set=1"])
     restic.restore(repository, done.snapshot, tmp_path / "back")
     assert (tmp_path / "back" / "set" / "note").read_text() == "值"
-    assert (place.stored("one") / "config").is_file()
+    assert [path.name[:8] for path in (place.stored("one") / "snapshots").iterdir()] == [done.snapshot]
 
 
 def wrong(place: Place) -> dict[str, str]:
@@ -59,19 +63,19 @@ def wrong(place: Place) -> dict[str, str]:
 
 
 def test_wrong_credentials_are_refused_and_not_shown(repository: restic.Repository, place: Place) -> None:
-    stranger = replace(repository, credentials=wrong(place))
+    stranger, before = replace(repository, credentials=wrong(place)), sorted(place.folder.rglob("*"))
     for call in (restic.identity, restic.init):
         with pytest.raises(restic.Refused, match=r"Permission denied|401 Unauthorized|signature") as told:
             call(stranger)
         assert "guessed-1" not in str(told.value)
-    assert restic.identity(repository)
+    assert sorted(place.folder.rglob("*")) == before
 
 
 def test_a_server_with_another_key_is_refused(tmp_path: Path) -> None:
     with places.sftp_server() as place:
         other = places.new_key(tmp_path / "other", postgres.service_user()).with_name("other.pub").read_text()
         with pytest.raises(restic.Refused) as told:
-            restic.init(replace(at(place, "one"), host_key=other))
+            restic.init(replace(at(place), host_key=other))
         assert str(ssh.host_key(place.host_key)) in str(told.value)
         assert list(place.folder.iterdir()) == []
 
@@ -80,19 +84,19 @@ def test_a_certificate_of_nobody_is_refused() -> None:
     with places.rest_server() as place:
         for ca in ("", places.own_certificate()[0]):
             with pytest.raises(restic.Refused, match="x509"):
-                restic.init(replace(at(place, "one"), ca=ca))
+                restic.init(replace(at(place), ca=ca))
         assert list(place.folder.iterdir()) == []
 
 
 def test_an_append_only_server_takes_backups_and_gives_nothing_away(tmp_path: Path) -> None:
     (tmp_path / "note").write_text("kept")
     with places.rest_server("--append-only") as place:
-        repository = at(place, "one")
+        repository = at(place)
         restic.init(repository)
-        done = [restic.backup(repository, ["note"], cwd=tmp_path, tags=[f"set={number}"]) for number in range(2)]
+        done = restic.backup(repository, ["note"], cwd=tmp_path, tags=["set=1"])
         with pytest.raises(restic.KeepsAll, match="403 Forbidden"):
-            restic.forget(repository, [summary.snapshot for summary in done])
-        assert len(restic.snapshots(repository)) == 2
+            restic.forget(repository, [done.snapshot])
+        assert [path.name[:8] for path in (place.stored("one") / "snapshots").iterdir()] == [done.snapshot]
         assert list((place.stored("one") / "locks").iterdir()) == []
 
 
@@ -114,7 +118,7 @@ def test_an_ssh_key_is_neither_among_the_arguments_nor_on_a_disk(place: Place, r
     assert re.findall(r"(?:-i|UserKnownHostsFile=|-E) ?(?!/proc/\d+/fd/\d+ )\S+", seen) == []
 
 
-def test_a_server_that_comes_back_in_time_is_waited_for(tmp_path: Path) -> None:
+def test_a_server_that_comes_back_in_time_is_waited_for(empty: restic.Repository, tmp_path: Path) -> None:
     at_cut: list[float] = []
 
     def during(_done: restic.Progress) -> None:
@@ -125,8 +129,7 @@ def test_a_server_that_comes_back_in_time_is_waited_for(tmp_path: Path) -> None:
             place.start()
 
     with places.rest_server() as place:
-        repository = at(place, "one")
-        restic.init(repository)
+        repository = put(place, empty)
         (tmp_path / "big").write_bytes(os.urandom(BIG))
         done = restic.backup(repository, ["big"], cwd=tmp_path, tags=["set=1"], on_progress=during)
         assert place.starts == 2
@@ -134,10 +137,10 @@ def test_a_server_that_comes_back_in_time_is_waited_for(tmp_path: Path) -> None:
         assert (tmp_path / "back" / "big").read_bytes() == (tmp_path / "big").read_bytes()
 
 
-def test_a_lost_connection_is_told_at_once_and_leaves_no_snapshot(tmp_path: Path) -> None:
+def test_a_lost_connection_is_told_at_once_and_leaves_no_snapshot(empty: restic.Repository, tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("kept")
     with places.sftp_server() as place:
-        repository = at(place, "one")
-        restic.init(repository)
+        repository = put(place, empty)
         (tmp_path / "big").write_bytes(os.urandom(BIG))
         with pytest.raises(restic.Unreachable, match=r"connection lost|closed"):
             restic.backup(repository, ["big"], cwd=tmp_path, tags=["set=1"], on_progress=lambda _done: place.cut())
@@ -145,4 +148,4 @@ def test_a_lost_connection_is_told_at_once_and_leaves_no_snapshot(tmp_path: Path
             restic.snapshots(repository)
         place.start()
         assert restic.snapshots(repository) == []
-        assert restic.backup(repository, ["big"], cwd=tmp_path, tags=["set=1"]).files == 1
+        assert restic.backup(repository, ["note"], cwd=tmp_path, tags=["set=1"]).files == 1

@@ -1,0 +1,11 @@
+import pytest
+
+from wellkept.tools import restic
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> restic.Repository:
+    """An empty repository to copy: making one takes seconds, because restic makes its key slow to guess."""
+    made = restic.Repository(str(tmp_path_factory.mktemp("empty") / "repository"), "a password with spaces & signs")
+    restic.init(made)
+    return made
