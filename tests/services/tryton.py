@@ -12,18 +12,21 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wellkept import home as homes
 from wellkept.adapters.base import Login, Site
-from wellkept.adapters.tryton import provision, server
+from wellkept.adapters.tryton import provision, releases, server
 from wellkept.adapters.tryton.provision import company, database, workplace
+from wellkept.adapters.tryton.releases import jumps, migration, steps
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.tools import command, postgres
 
 SERIES = "7.0"
+NEXT = "8.0"
 SEED = 1
 PASSWORDS = {"buyer": "buyer-pass-1", "accountant": "accountant-pass-1"}
 ADMIN = Login("admin", "admin-pass-1")
@@ -46,12 +49,12 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
-def interpreter() -> Path:
+def interpreter(series: str = SERIES) -> Path:
     """Tryton's Python, in an environment that outlives the run; it lies where the service user can reach it."""
-    wanted = sha256(provision.requirements(SERIES).read_bytes())[:12]
+    wanted = sha256(provision.requirements(series).read_bytes())[:12]
     venv = Path(tempfile.gettempdir()) / f"wellkept-tryton-{os.geteuid()}-{wanted}"
     with locked("tryton-venv"):
-        provision.install(venv, SERIES, cache=homes.cache())
+        provision.install(venv, series, cache=homes.cache())
     return venv / "bin" / "python"
 
 
@@ -110,6 +113,40 @@ def restored(owner: postgres.Server, folder: Path, name: str, *, kept: Path | No
     for path in target.rglob("*"):
         workplace.give_to(path, site.os_user or "")
     return site
+
+
+def kept_upgrade(owner: postgres.Server, folder: Path, template: str) -> Path:
+    """The folder in the cache with ``dump`` and ``log`` of the small company after its migration to NEXT, made by our own steps."""
+    code = [Path(module.__file__) for module in (jumps, migration, steps)]
+    data = jumps.FOLDER / f"{SERIES}-{NEXT}.toml"
+    inputs = [kept_company(owner, folder).name, *(sha256(path.read_bytes()) for path in (provision.requirements(NEXT), data, *code))]
+    kept = homes.cache() / "tryton" / f"upgrade-{sha256(canonical_json(inputs))[:16]}"
+    with locked("tryton-upgrade"):
+        if not kept.exists():
+            _upgrade(owner, folder, template, kept)
+    return kept
+
+
+def _upgrade(owner: postgres.Server, folder: Path, template: str, kept: Path) -> None:
+    site = replace(restored(owner, folder, f"upgrading_{secrets.token_hex(3)}", template=template), interpreter=interpreter(NEXT))
+    _run_notes(site, "before")
+    done = releases.migrate(site, timeout=1800)
+    assert done.code == 0, "\n".join(done.log[-20:])
+    _run_notes(site, "after")
+    fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    postgres.dump(owner, site.database, fresh / "dump", compress=3)
+    (fresh / "log").write_text("\n".join(done.log))
+    fresh.rename(kept)
+    removed(site)
+
+
+def _run_notes(site: Site, phase: str) -> None:
+    with postgres.connect(site.server, site.database, autocommit=True) as connection:
+        for note in releases.notes(SERIES, NEXT):
+            if note.phase == phase and note.action and releases.applies(connection, note).applies:
+                releases.run_note(connection, note, timeout=60)
 
 
 def removed(site: Site) -> None:

@@ -12,14 +12,15 @@ Errors say what the caller has to decide::
     └── Conflicting   something else holds it: wait for it, or end it
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import psycopg
 
-from wellkept.planning.figures import Figure
+from wellkept.planning.figures import Difference, Figure
 from wellkept.tools.postgres import Server
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -164,6 +165,97 @@ class Timing:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Release:
+    """A series of an ERP ("8.0") with its newest version. The dates are None where the maker's rule says nothing about them yet."""
+
+    series: str
+    newest: str
+    released: dt.date | None
+    support_end: dt.date | None
+    long_term: bool
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that a series needs ("Python", ">=3.10"): the version that is there, None where it is not known, and whether it is enough."""
+
+    name: str
+    needed: str
+    found: str | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Note:
+    """A manual step of a release's migration, as data.
+
+    It applies when all ``modules`` are active, none of ``replaced_by`` is installed for the new series, and the SQL ``condition`` (one boolean;
+    empty: always) is true. ``action`` is SQL that may run again without harm; empty means that only a person can do it, as ``why`` says.
+    ``check`` is SQL for one boolean: whether what the note wants is so now. ``source`` says where the maker asks for it.
+    """
+
+    id: str
+    title: str
+    source: str
+    phase: Literal["before", "after"]
+    why: str
+    check: str
+    action: str = ""
+    condition: str = ""
+    modules: Sequence[str] = ()
+    replaced_by: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a note applies to a database, and the reason in words."""
+
+    note: str
+    applies: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What the ERP's own migration left: its exit code (0 is not yet success: read the log), its seconds, and its log with the last error."""
+
+    code: int
+    seconds: float
+    log: Sequence[str]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """A warning or error of a migration's log. ``known`` is the reason why it is harmless; None when nobody has said so."""
+
+    level: str
+    source: str
+    text: str
+    known: str | None
+
+
+@dataclass(frozen=True)
+class ExpectedChange:
+    """A difference of the figures that a release makes on purpose.
+
+    ``label`` is a regular expression for the whole label of a value ("scheduled job .*"). ``kind`` says what may happen to it: ``added``,
+    ``removed``, ``changed``, ``more`` (no number in it becomes smaller, one becomes larger); the old and the new value then have to match the
+    regular expressions ``before`` and ``after`` where these are given. Or it is ``renamed``: where ``before`` matches in the key, the label or the
+    value, ``after`` takes its place, and the value has to be the same then.
+    """
+
+    figure: str
+    label: str
+    kind: Literal["added", "removed", "changed", "more", "renamed"]
+    why: str
+    before: str = ""
+    after: str = ""
+
+
+OnLine = Callable[[str], None]
+
+
 class Inspect(Protocol):
     """Read-only discovery."""
 
@@ -243,3 +335,43 @@ class Probes(Protocol):
     NAMES: Sequence[str]
 
     def run(self, site: Site) -> Sequence[Timing]: ...
+
+
+class Releases(Protocol):
+    """From one release to the next, without touching what runs: assess, install beside, migrate, understand the log.
+
+    ``path`` gives the series to pass through, the target last, and raises Unsupported with the legal path for one that is not possible.
+    ``missing`` names active modules that the target does not have. ``install`` returns the interpreter of an installation of its own.
+    ``migrate`` works on the database of a stopped site whose ``interpreter`` is the new one. ``unexpected`` compares two readings and leaves out
+    what the release changes on purpose. ``JUMPS`` are the pairs of series whose steps, log lines and changes are described.
+    """
+
+    JUMPS: Sequence[tuple[str, str]]
+
+    def available(self, *, cache: Path) -> Sequence[Release]: ...
+
+    def path(self, current: str, target: str, known: Collection[str]) -> Sequence[str]: ...
+
+    def requirements(self, site: Site, series: str) -> Sequence[Requirement]: ...
+
+    def missing(self, modules: Collection[str], series: str) -> Sequence[str]: ...
+
+    def install(self, folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None) -> Path: ...
+
+    def migrate(self, site: Site, *, timeout: float, on_line: OnLine | None = None) -> Migration: ...
+
+    def read_log(self, lines: Sequence[str], current: str, target: str) -> Sequence[LogEntry]: ...
+
+    def unexpected(self, before: Sequence[Figure], after: Sequence[Figure], current: str, target: str) -> Sequence[Difference]: ...
+
+
+class Notes(Protocol):
+    """The manual steps of a migration. Each runs in one transaction of its own, which is rolled back when it fails."""
+
+    def notes(self, current: str, target: str) -> Sequence[Note]: ...
+
+    def applies(self, connection: Connection, note: Note, *, installed: Collection[str] = ()) -> Verdict: ...
+
+    def run_note(self, connection: Connection, note: Note, *, timeout: float) -> None: ...
+
+    def holds(self, connection: Connection, note: Note) -> bool: ...

@@ -30,31 +30,41 @@ def requirements(series: str) -> Path:
     return file
 
 
-def _pins(series: str) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9-]+)==([^\s\\]+)", requirements(series).read_text(), re.MULTILINE))
+def pins(lock: Path) -> dict[str, str]:
+    """The packages of a requirement file with their versions."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s\\]+)", lock.read_text(), re.MULTILINE))
 
 
 def modules(series: str) -> list[str]:
     """The names of the modules that the requirement file brings, as Tryton spells them."""
-    return sorted(name.removeprefix("trytond-").replace("-", "_") for name in _pins(series) if name.startswith("trytond-"))
+    return modules_of(requirements(series))
+
+
+def modules_of(lock: Path) -> list[str]:
+    """The same of any requirement file."""
+    return sorted(name.removeprefix("trytond-").replace("-", "_") for name in pins(lock) if name.startswith("trytond-"))
 
 
 def install(venv: Path, series: str, *, cache: Path, on_line: OnLine | None = None) -> str:
+    """Install a series from the requirement file that comes with us, see ``install_lock``."""
+    return install_lock(venv, requirements(series), cache=cache, on_line=on_line)
+
+
+def install_lock(venv: Path, lock: Path, *, cache: Path, on_line: OnLine | None = None) -> str:
     """Make (or complete) the virtual environment and return the version of Tryton in it.
 
     Downloads are kept in ``cache``/uv, so a second install takes seconds and needs no network. The service user can read and run the result.
     An environment that is complete is left alone; a half-made one is made again.
     """
-    lock = requirements(series)
     stamp = venv / STAMP
     wanted = sha256(lock.read_bytes())
-    version = _pins(series)["trytond"]
+    version = pins(lock)["trytond"]
     if stamp.exists() and stamp.read_text() == wanted:
         return version
     shutil.rmtree(venv, ignore_errors=True)
     venv.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    env = _uv_environment(cache)
-    uv = _uv()
+    env = uv_environment(cache)
+    uv = uv_program()
     command.run([uv, "venv", "--quiet", "--python", interpreter(), venv], env=env, timeout=60)
     _install_packages(uv, venv, lock, env, on_line)
     stamp.write_text(wanted)
@@ -84,7 +94,7 @@ def _install_packages(uv: str, venv: Path, lock: Path, env: Mapping[str, str], o
     command.run(args, env=env, timeout=INSTALL_SECONDS)
 
 
-def _uv() -> str:
+def uv_program() -> str:
     """The program uv: of our own environment, or of the system."""
     ours = Path(sys.executable).parent / "uv"
     found = str(ours) if ours.exists() else shutil.which("uv")
@@ -93,7 +103,8 @@ def _uv() -> str:
     return found
 
 
-def _uv_environment(cache: Path) -> dict[str, str]:
+def uv_environment(cache: Path) -> dict[str, str]:
+    """What uv runs with: the administrator's own settings for downloads, and our cache."""
     settings = {name: value for name, value in os.environ.items() if DOWNLOAD_SETTINGS.fullmatch(name)}
     return {**settings, "UV_CACHE_DIR": str(cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
 

@@ -1,0 +1,134 @@
+"""What a series needs, which modules it lacks, and how it is installed beside the one that runs."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import psycopg
+
+from wellkept.adapters.base import Conflicting, Invalid, OnLine, Requirement, Site, Unreachable
+from wellkept.adapters.tryton.provision.install import STAMP, install_lock, interpreter, modules_of, pins, uv_environment, uv_program
+from wellkept.adapters.tryton.provision.install import requirements as shipped
+from wellkept.adapters.tryton.releases import index
+from wellkept.lib.hashing import sha256
+from wellkept.tools import command, postgres
+
+BASE_MODULES = {"ir", "res"}
+NEEDS: dict[str, dict[str, str]] = {
+    "7.0": {"Python": "3.8", "PostgreSQL": "10", "psycopg2-binary": "2.7"},
+    "8.0": {"Python": "3.10", "PostgreSQL": "10", "psycopg": "3.2"},
+}
+"""The least versions: of Python and the driver as the packages of trytond declare them; PostgreSQL 10 brought the identity columns of its tables."""
+PYTHON = "import platform; print(platform.python_version())"
+LOCK_SECONDS = 300.0
+MISMATCH = re.compile(r"Hash mismatch for `([^`]+)`")
+OFFLINE = re.compile(r"error sending request|dns error|Failed to fetch|Connection refused|network|timed out", re.IGNORECASE)
+
+
+def requirements(site: Site, series: str) -> Sequence[Requirement]:
+    """What a series needs besides its modules, compared with what is there: our Python, the site's PostgreSQL, the driver of our lock.
+
+    Raises Unsupported for a series that we cannot install. A server that does not answer gives a requirement that does not hold.
+    """
+    lock_file = shipped(series)
+    pinned = pins(lock_file)
+    found = {"Python": _python(), "PostgreSQL": _postgresql(site)}
+    needs = NEEDS.get(series, {})
+    return [_requirement(name, needed, found[name] if name in found else pinned.get(name)) for name, needed in needs.items()]
+
+
+def missing(modules: Collection[str], series: str, *, lock_file: Path | None = None) -> Sequence[str]:
+    """The modules, of those that are active, that a series does not bring: with ``lock_file`` that file, otherwise the one that comes with us."""
+    brought = {*BASE_MODULES, *modules_of(lock_file or shipped(series))}
+    return sorted(set(modules) - brought)
+
+
+def lock(target: Path, series: str, modules: Collection[str], *, cache: Path) -> Path:
+    """Write a pinned and hashed requirement file for modules of which ours lacks some, and return it; ours where it has them all.
+
+    What ours pins stays pinned. Raises Invalid that names every module that the package index does not have for this series (custom ones,
+    and those that were given up), Unreachable when the index does not answer.
+    """
+    ours = shipped(series)
+    extra = missing(modules, series)
+    if not extra:
+        return ours
+    names = {module: f"trytond-{module.replace('_', '-')}" for module in extra}
+    unknown = [module for module, name in names.items() if not any(_of(series, version) for version in index.versions(name, cache=cache))]
+    if unknown:
+        raise Invalid(f"there is no version {series} of {', '.join(unknown)}: bring it yourself, replace it, or remove it before the upgrade")
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "modules.in"
+        wanted.write_text("".join(f"{name}=={series}.*\n" for name in names.values()))
+        shape = ["--generate-hashes", "--no-header", "--no-annotate", "--python-version", "3.11", "--quiet"]
+        args: list[str | Path] = [uv_program(), "pip", "compile", *shape, "--output-file", target, ours, wanted]
+        try:
+            command.run(args, env=uv_environment(cache), timeout=LOCK_SECONDS)
+        except command.CommandFailed as error:
+            raise _failure(error, f"the modules {', '.join(extra)} do not fit into series {series}") from error
+    return target
+
+
+def install(folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None, lock_file: Path | None = None) -> Path:
+    """Install a series into a folder of its own and return its interpreter; everything is downloaded and checked against its hash here.
+
+    Nothing that runs is touched. A folder with the same installation is left alone, and one that we did not finish is made again. Raises
+    Conflicting for a folder with anything else in it, Invalid for a package whose hash is wrong, Unreachable; then nothing is left behind.
+    """
+    chosen = lock_file or shipped(series)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    stamp = folder / STAMP
+    if stamp.exists() and stamp.read_text() == sha256(chosen.read_bytes()):
+        return folder / "bin" / "python"
+    if folder.exists() and not unfinished.exists():
+        raise Conflicting(f"{folder} holds something else; a new release is installed beside, never over it")
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    unfinished.touch()
+    try:
+        install_lock(folder, chosen, cache=cache, on_line=on_line)
+    except command.CommandFailed as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.unlink()
+        raise _failure(error, f"Tryton {series} could not be installed") from error
+    unfinished.unlink()
+    return folder / "bin" / "python"
+
+
+def _failure(error: command.CommandFailed, what: str) -> Invalid | Unreachable:
+    wrong = MISMATCH.search(error.stderr)
+    if wrong is not None:
+        return Invalid(f"{what}: {wrong.group(1)} is not the package that was pinned (its hash differs); nothing was installed")
+    lines = [line.strip(" ├╰─▶") for line in error.stderr.splitlines() if line.strip()]
+    said = " ".join(lines)[-400:] or str(error)
+    return (Unreachable if OFFLINE.search(error.stderr) else Invalid)(f"{what}: {said}")
+
+
+def _python() -> str | None:
+    try:
+        return command.run([interpreter(), "-c", PYTHON], user=postgres.service_user(), timeout=30).stdout.strip()
+    except command.CommandError:
+        return None
+
+
+def _postgresql(site: Site) -> str | None:
+    if site.server is None:
+        return None
+    try:
+        with postgres.connect(site.server, site.database, readonly=True) as connection:
+            return (connection.info.parameter_status("server_version") or "").split(" ")[0] or None
+    except psycopg.OperationalError:
+        return None
+
+
+def _requirement(name: str, needed: str, found: str | None) -> Requirement:
+    return Requirement(name, f">={needed}", found, found is not None and _key(found) >= _key(needed))
+
+
+def _of(series: str, version: str) -> bool:
+    return version.startswith(f"{series}.")
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))

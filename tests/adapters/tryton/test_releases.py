@@ -1,0 +1,204 @@
+"""What releases there are, what they need, and how one is installed beside another: against a package index of our own, with the real clients."""
+
+import base64
+import datetime as dt
+import functools
+import hashlib
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.services.tryton import NEXT, SERIES
+from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Site, Unreachable, Unsupported
+from wellkept.adapters.tryton import releases
+from wellkept.adapters.tryton.provision import modules
+from wellkept.adapters.tryton.provision.install import install_lock
+from wellkept.tools import command, postgres
+
+KNOWN = ["6.0", "6.2", "7.0", "7.2", "8.0", "8.2"]
+
+
+class Index:
+    """A package index: a folder of real wheels, served as every index serves them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, package: str, version: str) -> str:
+        """Build a wheel with one empty module and return its hash."""
+        name = package.replace("-", "_")
+        wheel = self.folder / package / f"{name}-{version}-py3-none-any.whl"
+        wheel.parent.mkdir(exist_ok=True)
+        info = f"{name}-{version}.dist-info"
+        content = {
+            f"{name}.py": "",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        digests = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=") for path, text in content.items()}
+        record = "".join(f"{path},sha256={digests[path]},{len(text)}\n" for path, text in content.items()) + f"{info}/RECORD,,\n"
+        with zipfile.ZipFile(wheel, "w") as file:
+            for path, text in {**content, f"{info}/RECORD": record}.items():
+                file.writestr(path, text)
+        return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """An index of the test's own, which the clients are told of as an administrator would tell them."""
+    folder = tmp_path / "simple"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/simple"
+        for name, value in {"PIP_INDEX_URL": address, "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": address, "UV_FIND_LINKS": ""}.items():
+            monkeypatch.setenv(name, value)
+        yield Index(folder)
+        server.shutdown()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    folder = postgres.throwaway_folder("wkr-")
+    yield folder
+    command.run(["rm", "-r", folder])
+
+
+def test_series_come_from_the_index_with_the_ends_of_tryton_s_rule(index: Index, tmp_path: Path) -> None:
+    for version in ("5.8.16", "7.0.9", "7.0.59", "7.2.1", "8.0.0", "8.0.12", "9.0.0", "9.1.0"):
+        index.add("trytond", version)
+    found = {one.series: one for one in releases.available(cache=tmp_path / "cache")}
+    assert list(found) == ["7.0", "7.2", "8.0", "9.0"]
+    assert {series: one.newest for series, one in found.items()} == {"7.0": "7.0.59", "7.2": "7.2.1", "8.0": "8.0.12", "9.0": "9.0.0"}
+    assert [found[series].support_end for series in found] == [dt.date(2028, 10, 30), dt.date(2025, 4, 29), dt.date(2031, 4, 20), None]
+    assert [found[series].long_term for series in found] == [True, False, True, True]
+
+
+def test_an_index_that_does_not_answer_is_unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{postgres.free_port()}/simple")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    with pytest.raises(Unreachable, match="the package index does not answer, so the versions of trytond are not known"):
+        releases.available(cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("current", "target", "error", "says"),
+    [
+        ("8.0", "7.0", Unsupported, "8.0: Tryton has no way back"),
+        ("7.0", "7.0", Unsupported, "7.0 is installed already"),
+        ("7.0", "9.0", Unsupported, "there is no series 9.0; from 7.0 it goes to 7.2, 8.0, 8.2"),
+        ("7.0", "8.1", Invalid, "8.1 is not a series"),
+        ("7.0", "8", Invalid, "8 is not a series"),
+        ("4.0", "8.0", Unsupported, "skips 3 series ending in .0 .5.0, 6.0, 7.0.*the legal path is 4.0 → 7.0 → 8.0"),
+        ("3.8", "8.2", Unsupported, "skips 5 series ending in .0.*the legal path is 3.8 → 6.0 → 8.2"),
+    ],
+)
+def test_a_way_that_is_not_possible_is_refused_with_the_one_that_is(current: str, target: str, error: type[AdapterError], says: str) -> None:
+    with pytest.raises(error, match=says):
+        releases.path(current, target, KNOWN)
+
+
+@pytest.mark.parametrize(("current", "target"), [("7.0", "8.0"), ("7.0", "7.2"), ("7.2", "8.2"), ("5.0", "8.0")])
+def test_a_legal_way_is_one_jump(current: str, target: str) -> None:
+    assert releases.path(current, target, KNOWN) == [target]
+
+
+def test_the_next_series_brings_the_same_modules_and_names_what_it_lacks() -> None:
+    assert modules(NEXT) == modules(SERIES)
+    assert releases.missing([*modules(SERIES), "ir", "res"], NEXT) == []
+    assert releases.missing(["party", "our_own", "google_maps"], NEXT) == ["google_maps", "our_own"]
+
+
+def test_what_a_series_needs_is_compared_with_what_is_there(small_company: Site) -> None:
+    found = {one.name: one for one in releases.requirements(small_company, NEXT)}
+    assert set(found) == {"Python", "PostgreSQL", "psycopg"}
+    assert all(one.holds for one in found.values())
+    with postgres.connect(small_company.server, small_company.database) as connection:
+        assert found["PostgreSQL"].found == str(connection.info.parameter_status("server_version")).split(" ")[0]
+    blind = {one.name: one for one in releases.requirements(Site("nowhere"), NEXT)}
+    assert (blind["PostgreSQL"].found, blind["PostgreSQL"].holds) == (None, False)
+    with pytest.raises(Unsupported, match=r"Tryton 6\.0 cannot be installed from here"):
+        releases.requirements(small_company, "6.0")
+
+
+@pytest.fixture
+def tiny(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A series 8.0 of one small package takes the place of the one that comes with us; called with the hash to pin."""
+    monkeypatch.setattr(sys.modules[install_lock.__module__], "REQUIREMENTS", tmp_path)
+
+    def pin(digest: str) -> None:
+        (tmp_path / "8.0.txt").write_text(f"trytond==8.0.1 \\\n    --hash=sha256:{digest}\n")
+
+    pin(index.add("trytond", "8.0.1"))
+    return pin
+
+
+def test_a_release_is_installed_beside_and_a_second_time_is_nothing(
+    tiny: Callable[[str], None], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = releases.install(place / "new", "8.0", cache=place / "cache")
+    version = command.run([python, "-c", "from importlib.metadata import version; print(version('trytond'))"], user=postgres.service_user())
+    assert version.stdout.strip() == "8.0.1"
+    made = (place / "new" / "wellkept-requirements").stat().st_mtime_ns
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    assert releases.install(place / "new", "8.0", cache=place / "cache") == python
+    assert (place / "new" / "wellkept-requirements").stat().st_mtime_ns == made
+
+
+def test_a_package_with_another_hash_is_named_and_nothing_is_left(tiny: Callable[[str], None], place: Path) -> None:
+    tiny("0" * 64)
+    with pytest.raises(Invalid, match=r"trytond.* is not the package that was pinned"):
+        releases.install(place / "new", "8.0", cache=place / "cache")
+    assert {path.name for path in place.iterdir()} <= {"cache"}
+
+
+def test_an_index_that_is_gone_leaves_nothing(tiny: Callable[[str], None], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{postgres.free_port()}/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(Unreachable, match=r"Tryton 8\.0 could not be installed"):
+        releases.install(place / "new", "8.0", cache=place / "cache")
+    assert {path.name for path in place.iterdir()} <= {"cache"}
+
+
+def test_a_release_is_never_installed_over_another(tiny: Callable[[str], None], place: Path) -> None:
+    running = place / "running"
+    running.mkdir()
+    (running / "pyvenv.cfg").write_text("the one that runs")
+    with pytest.raises(Conflicting, match="installed beside, never over it"):
+        releases.install(running, "8.0", cache=place / "cache")
+    assert [path.name for path in running.iterdir()] == ["pyvenv.cfg"]
+    # What a killed installation of ours leaves is known by the mark beside it, and made again.
+    (place / "running.unfinished").touch()
+    assert releases.install(running, "8.0", cache=place / "cache").exists()
+    assert not (place / "running.unfinished").exists()
+
+
+def test_modules_that_the_lock_lacks_are_pinned_and_those_that_the_index_lacks_are_named(
+    tiny: Callable[[str], None], index: Index, place: Path
+) -> None:
+    target = place / "more.txt"
+    assert releases.lock(target, "8.0", ["ir", "res"], cache=place / "cache").name == "8.0.txt"
+    assert not target.exists()
+    index.add("trytond-sale-point", "7.0.3")
+    with pytest.raises(Invalid, match=r"there is no version 8\.0 of our_own, sale_point"):
+        releases.lock(target, "8.0", ["ir", "our_own", "sale_point"], cache=place / "cache")
+    assert not target.exists()
+    digest = index.add("trytond-sale-point", "8.0.4")
+    assert releases.lock(target, "8.0", ["sale_point"], cache=place / "cache") == target
+    text = target.read_text()
+    assert "trytond==8.0.1" in text
+    assert f"trytond-sale-point==8.0.4 \\\n    --hash=sha256:{digest}" in text
+    assert "://" not in text
+    assert releases.missing(["sale_point", "our_own"], "8.0", lock_file=target) == ["our_own"]
+    python = releases.install(place / "new", "8.0", cache=place / "cache", lock_file=target)
+    assert command.run([python, "-c", "import trytond_sale_point"]).returncode == 0
