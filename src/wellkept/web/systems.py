@@ -22,7 +22,7 @@ from wellkept.estate.access import visible_to
 from wellkept.estate.models import Component, Environment, Kind, Role, System
 from wellkept.lib.text import message
 from wellkept.operations import records
-from wellkept.operations.models import Record, Run
+from wellkept.operations.models import Record, Run, RunState
 from wellkept.web import lists, marks, shell, titles
 from wellkept.web.timeline import Moment, Strip, strip
 
@@ -209,12 +209,14 @@ def story(request: shell.Request, one: System, before: datetime | None) -> list[
 
 
 def lanes(request: shell.Request, one: System, days: int) -> Strip:
-    """The drawing: backups, drills and runs of the last days."""
+    """The drawing: backups, drills and runs of the last days, as far as they have ended."""
     end = timezone.now()
     start = end - timedelta(days=days)
-    backups = visible_to(request.user, Backup).filter(system=one, made_at__gte=start).exclude(state=BackupState.FORGOTTEN)
-    drills = visible_to(request.user, Drill).filter(system=one, started_at__gte=start)
-    runs = visible_to(request.user, Run).filter(system=one, requested_at__gte=start).exclude(operation__in=["backups.take", "backups.drill"])
+    backups = visible_to(request.user, Backup).filter(system=one, made_at__gte=start)
+    backups = backups.exclude(state__in=[BackupState.FORGOTTEN, BackupState.MAKING])
+    drills = visible_to(request.user, Drill).filter(system=one, started_at__gte=start, state__in=[DrillState.PROVEN, DrillState.FAILED])
+    runs = visible_to(request.user, Run).filter(system=one, requested_at__gte=start, ended_at__isnull=False)
+    runs = runs.exclude(operation__in=["backups.take", "backups.drill"])
     moments = [
         Moment("backup", row.made_at, row.state == BackupState.GOOD, shell.link("backup", backup_id=row.pk))
         for row in backups.only("made_at", "state")[:500]
@@ -224,7 +226,7 @@ def lanes(request: shell.Request, one: System, days: int) -> Strip:
         for row in drills.only("started_at", "state")[:500]
     ]
     moments += [
-        Moment("run", row.requested_at, row.state in {"succeeded", "running", "queued"}, shell.link("run", run_id=row.pk))
+        Moment("run", row.requested_at, row.state in {RunState.SUCCEEDED, RunState.CANCELLED}, shell.link("run", run_id=row.pk))
         for row in runs.only("requested_at", "state")[:500]
     ]
     return strip(start, end, moments)
