@@ -18,7 +18,7 @@ if not HOME.key_file.exists():
 
 
 def _folders(variable: str, usual: str) -> list[str]:
-    return [folder for folder in os.environ.get(variable, "").split(",") if folder] or [str(HOME.path / usual)]
+    return [folder.strip() for folder in os.environ.get(variable, "").split(",") if folder.strip()] or [str(HOME.path / usual)]
 
 
 MASTER_KEYS = _crypt.read_keys(HOME.key_file)

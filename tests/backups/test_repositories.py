@@ -56,7 +56,7 @@ def test_the_recovery_key_is_given_out_once(rows: Rows, organisation: Organisati
     [
         ("two", "relative/path", {}, Invalid),
         ("two", "rclone:remote:x", {}, Invalid),
-        ("two", "/proc/nowhere/repository", {}, OSError),
+        ("two", "/proc/nowhere/repository", {}, Invalid),
         ("two", "rest:http://127.0.0.1:9/", {}, restic.Unreachable),
         ("two", "{tmp}/two", {"recipients": ["age1nonsense"]}, Invalid),
         ("two", "{tmp}/two", {"rules": {"hourly": 3}}, Invalid),
@@ -107,3 +107,11 @@ def test_repositories_are_counted_in_one_query(rows: Rows, django_assert_num_que
     with django_assert_num_queries(1):  # type: ignore[operator]
         (found,) = queries.repositories(Repository.objects.all())
         assert queries.plain_repository(found)["good_backups"] == 1
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../up", "x" * 61])
+def test_names_that_make_no_sense_are_refused(organisation: Organisation, tmp_path: Path, name: str) -> None:
+    with pytest.raises(Invalid, match="is not a short name"):
+        repositories.create(organisation, name, str(tmp_path / "r"), actor="tests")
+    assert not Repository.objects.exists()
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -54,6 +55,7 @@ def create(
     nobody has confirmed, Taken when the name is in use or somebody else's repository is there, and restic's errors when the place cannot be used;
     nothing is stored then.
     """
+    _check_name(name)
     place, found = _place(location, within)
     try:
         named = [escrow.check_recipient(one) for one in recipients]
@@ -66,9 +68,12 @@ def create(
     repository = _row(organisation, name, place, access=allowed, named=named, rules=chosen)
     try:
         restic_id = _init(repository)
-    except (restic.ResticError, command.CommandError, OSError, Taken):
+    except (restic.ResticError, command.CommandError, Taken):
         _drop(repository)
         raise
+    except OSError as error:
+        _drop(repository)
+        raise Invalid(gettext_noop("The folder {place} cannot be made or read: {reason}"), place=place, reason=error.strerror or "") from error
     with transaction.atomic():
         Repository.objects.filter(pk=repository.pk).update(restic_id=restic_id, config_sha256=config_sha256(repository))
         text = message(gettext_noop("Repository {name} was made at {place}"), name=name, place=place)
@@ -180,6 +185,15 @@ def set_rules(repository: Repository, rules: Mapping[str, int], *, actor: str) -
         data = {"repository": repository.name, "before": before, "after": dict(rules)}
         records.append(repository.organisation, "repository.retention_changed", text, actor=actor, data=data)
     return repository
+
+
+def _check_name(name: str) -> None:
+    field = Repository._meta.get_field("name")  # noqa: SLF001 - Django's documented way to a field
+    try:
+        field.clean(name, None)
+    except ValidationError as error:
+        text = gettext_noop("“{name}” is not a short name: use at most {longest} letters, digits, hyphens and underscores")
+        raise Invalid(text, name=name, longest=field.max_length) from error
 
 
 def _place(location: str, within: Sequence[Path] | None) -> tuple[str, dict[str, str]]:

@@ -24,7 +24,7 @@ from wellkept.web import shell
 from wellkept.web.told import refusal
 
 FORM = ["GET", "HEAD", "POST"]
-REFUSALS = (EstateError, restic.ResticError, command.CommandError, OSError)
+REFUSALS = (EstateError, restic.ResticError, command.CommandError)
 NAMES = {"s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "rest": ("REST_USER", "REST_PASSWORD")}
 
 
