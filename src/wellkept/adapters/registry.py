@@ -13,6 +13,7 @@ ABILITIES: dict[str, dict[str, str]] = {
         "figures": "wellkept.adapters.tryton.figures",
         "neutralise": "wellkept.adapters.tryton.neutralise",
         "probes": "wellkept.adapters.tryton.probes",
+        "releases": "wellkept.adapters.tryton.releases",
     },
 }
 

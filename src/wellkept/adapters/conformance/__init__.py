@@ -9,7 +9,7 @@ A check takes a ``Bench`` and raises NotConforming with the claim that does not 
 
 from collections.abc import Callable, Mapping, Sequence
 
-from wellkept.adapters.conformance import control, figures, inspect, neutralise, probes, storage
+from wellkept.adapters.conformance import control, figures, inspect, neutralise, probes, releases, storage
 from wellkept.adapters.conformance.bench import Bench, NotConforming
 
 Check = Callable[[Bench], None]
@@ -21,6 +21,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "neutralise": neutralise.CHECKS,
     "control": control.CHECKS,
     "probes": probes.CHECKS,
+    "releases": releases.CHECKS,
 }
 
 __all__ = ["CHECKS", "Bench", "Check", "NotConforming"]

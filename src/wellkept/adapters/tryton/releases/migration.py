@@ -40,15 +40,22 @@ format=%(asctime)s %(levelname)s %(name)s %(message)s
 """
 ENTRY = re.compile(r"(?:\d+ \d+ )?\[?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]? (DEBUG|INFO|WARNING|ERROR|CRITICAL) (\S+) (.*)")
 """A line of our own format, or of the one that Tryton's programs use by themselves."""
+# The type of other roles' sessions is hidden from a role without more rights; PostgreSQL's own workers have no user.
+SESSIONS = """
+    SELECT pid, coalesce(nullif(application_name, ''), usename) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
+      AND pid <> pg_backend_pid() ORDER BY backend_start
+"""
 JUDGED = {"WARNING", "ERROR", "CRITICAL"}
 
 
 def migrate(site: Site, *, timeout: float, on_line: OnLine | None = None) -> Migration:
     """Run ``trytond-admin --all --activate-dependencies`` of the site's interpreter on its database; each line of the log comes at once.
 
-    The processes of the site have to be stopped. Tryton keeps all of it in one transaction until its last steps: when it fails, the database
-    is as before. A lock that somebody else holds is waited for a minute. Raises Invalid before anything runs when a module is active in the
-    database and not installed for this interpreter, Conflicting when the time was not enough; then it was killed.
+    Tryton keeps all of it in one transaction until its last steps (cleaning up models, indexes): when it fails before them, the database is as
+    before. A lock that somebody else holds is waited for a minute. Before anything runs, it raises Invalid when a module is active in the
+    database and not installed for this interpreter, Conflicting when somebody else has a session on the database. Raises Conflicting, too,
+    when the time was not enough; then it was killed.
     """
     _prepare(site)
     lines: list[str] = []
@@ -113,13 +120,16 @@ def _run(site: Site, logconf: Path, timeout: float, hear: OnLine) -> command.Com
 
 
 def _prepare(site: Site) -> None:
-    """Check the modules, and have PostgreSQL count what is in the tables: just restored, it knows nothing of them.
+    """Check the modules and that nobody else is there, and have PostgreSQL count what is in the tables: just restored, it knows nothing of them.
 
     Tryton itself would find out about a missing module only after seconds of work, and say no more than that a file is not there. And without
     statistics its questions about translations took more than ten minutes instead of seconds.
     """
     _check_modules(site)
     with _connected(site) as connection:
+        others = [f"{name or 'somebody'} (pid {pid})" for pid, name in connection.execute(SESSIONS)]
+        if others:
+            raise Conflicting(f"{len(others)} sessions are open on {site.database}, end them first: {', '.join(others[:5])}; nothing was started")
         connection.execute("ANALYZE")
 
 
