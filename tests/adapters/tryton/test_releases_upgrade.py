@@ -258,6 +258,13 @@ def test_the_new_series_works_and_is_seen_as_it_is(own_upgraded: Site) -> None:
     server.stop(own_upgraded)
     old = inspect.discover(replace(own_upgraded, interpreter=tryton.interpreter(SERIES), url=None))
     assert any("the tables do not fit series 7.0" in line for line in old.pending)
+    # The new series writes its name into the database, so that it is known without any program.
+    assert inspect.discover(replace(own_upgraded, interpreter=None, url=None)).version_in_database == NEXT
+    with connected(own_upgraded) as connection:
+        connection.execute("UPDATE ir_configuration SET series = '8.2'")
+    other = inspect.discover(replace(own_upgraded, url=None))
+    assert other.version_in_database == "8.2"
+    assert any("the tables do not fit series 8.0" in line for line in other.pending)
 
 
 def test_shipments_between_warehouses_get_their_transit_location(own_upgraded: Site) -> None:

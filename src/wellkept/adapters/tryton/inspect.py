@@ -210,6 +210,9 @@ def _read_tables(connection: Connection, seen: _Seen) -> None:
     for active, total in _try(connection, seen, "users", "SELECT count(*) FILTER (WHERE active), count(*) FROM res_user WHERE id <> 0"):
         seen.users = (active, total)
     seen.version_in_database = "old" if "model" in tables["ir_model"] else "new"
+    if "series" in tables.get("ir_configuration", {}):
+        for (series,) in _try(connection, seen, "series", "SELECT series FROM ir_configuration WHERE series > ''"):
+            seen.version_in_database = series
     for waiting, stuck in _try(connection, seen, "task queue", QUEUE):
         seen.pending += [f"{waiting} tasks wait in the queue"] if waiting else []
         seen.pending += [f"{stuck} tasks have run for more than an hour"] if stuck else []
@@ -307,18 +310,19 @@ def _ask_version(site: Site, seen: _Seen) -> str | None:
 
 
 def _compare_versions(on_disk: str | None, seen: _Seen) -> None:
-    """Tryton keeps no version in its database; its tables tell whether they fit the series on disk."""
+    """Tryton 8.0 keeps its series in the database; of series before it the tables tell whether they fit the series on disk."""
     shape = seen.version_in_database
-    seen.version_in_database = None
+    named = shape if shape not in {"old", "new"} else None
+    seen.version_in_database = named
     if shape is None:
         return
-    if on_disk is None:
+    if on_disk is None and named is None:
         seen.blind.append(
             Blind("version in the database", "Tryton keeps none; without the version on disk its tables cannot be judged", "name its Python")
         )
         return
-    series = ".".join(on_disk.split(".")[:2])
-    expected = {"7.0": "old", "8.0": "new"}.get(series)
+    series = ".".join((on_disk or shape).split(".")[:2])
+    expected = series if named is not None else {"7.0": "old", "8.0": "new"}.get(series)
     if expected is None:
         seen.blind.append(Blind("version in the database", f"the tables of series {series} are not known", "ask Tryton's administrator"))
     elif expected != shape:
