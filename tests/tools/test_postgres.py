@@ -105,7 +105,7 @@ def test_a_socket_path_that_is_too_long_is_refused_before_anything_is_made(tmp_p
 def test_an_interrupted_initdb_never_counts(cluster):
     folder = postgres.throwaway_folder()
     try:
-        half = folder / "data.new"
+        half = folder / "data.new-before"
         half.mkdir()
         (half / "PG_VERSION").write_text("15\n")
         made = postgres.Cluster(folder / "data", folder / "s", postgres.free_port(), postgres.service_user())

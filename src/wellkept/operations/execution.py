@@ -98,6 +98,9 @@ class Execution:
         return run
 
 
+guards: list[Callable[[], None]] = []
+"""What lets go of runs that others are about to take: called by the steps themselves, too, because after a long stop of the whole process (a machine
+that slept) a step may go on before any other thread does."""
 _active: set[Execution] = set()
 _lock = threading.Lock()
 
@@ -118,6 +121,12 @@ def holding(execution: Execution) -> Iterator[None]:
     finally:
         with _lock:
             _active.discard(execution)
+
+
+def look() -> None:
+    """Let go of what is no longer ours."""
+    for guard in guards:
+        guard()
 
 
 def wait_for_former(run_id: str) -> None:

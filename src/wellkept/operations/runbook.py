@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop
 from wellkept.lib.text import Message, message, say
 from wellkept.operations import engine, leases, records, registry, scratch
 from wellkept.operations.errors import ENDINGS, Abandoned, Cancelled, Ending, Failed, NeedsAttention, Unexpected
-from wellkept.operations.execution import Execution, Reason, claim, holding, persist, platform_lost, wait_for_former
+from wellkept.operations.execution import Execution, Reason, claim, holding, look, persist, platform_lost, wait_for_former
 from wellkept.operations.models import Run, RunState, Step, StepState
 from wellkept.operations.progress import Progress, milestone, reporting
 from wellkept.tools import command
@@ -140,6 +140,7 @@ def _close_cut_off(task: Task, execution: Execution) -> list[str]:
 
 def _attempt(task: Task, execution: Execution, progress: Progress) -> Envelope:
     with command.scope() as scope, execution.working(scope, progress, shielded=task.shielded, limit=task.limit), reporting(progress):
+        scope.look = look
         return _answer(task, execution)
 
 

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, connections,
 
 from wellkept.operations import engine, registry, runbook, scratch, watchdog
 from wellkept.operations.errors import Abandoned
-from wellkept.operations.execution import Execution, Reason, active
+from wellkept.operations.execution import Execution, Reason, active, guards
 from wellkept.operations.models import Run, Step, Worker
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Duties:
 
     def start(self) -> None:
         """Start the threads."""
+        guards.append(self.guard)
         for thread in self.threads:
             thread.start()
 
@@ -60,6 +61,7 @@ class Duties:
         deadline = time.monotonic() + LET_GO_SECONDS
         for thread in self.threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        guards.remove(self.guard)
 
     def _repeat(self, duty: Callable[[], object], seconds: float) -> None:
         while True:
@@ -77,13 +79,12 @@ class Duties:
         """Write the sign of life and the progress of the steps; stop what is to be cancelled or belongs to others."""
         if not watchdog.beat(self.name):
             watchdog.register(self.name)
-        self.last_beat = time.monotonic()
         executions = active()
-        if not executions:
-            return
-        rows = {str(run.id): run for run in Run.objects.filter(pk__in={execution.run_id for execution in executions})}
+        rows = {str(run.id): run for run in Run.objects.filter(pk__in={execution.run_id for execution in executions})} if executions else {}
         for execution in executions:
             self._attend(execution, rows.get(execution.run_id))
+        # Only now: until what others have taken is let go of, the last sign of life is the old one.
+        self.last_beat = time.monotonic()
 
     def _attend(self, execution: Execution, run: Run | None) -> None:
         if run is None or (run.worker, run.takeovers) != (execution.worker, execution.claim):

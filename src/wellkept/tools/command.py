@@ -85,9 +85,13 @@ class Completed:
 
 @dataclass
 class Scope:
-    """The programs started inside one piece of work, so that all of them can be stopped at once from another thread."""
+    """The programs started inside one piece of work, so that all of them can be stopped at once from another thread.
+
+    ``look`` is called whenever the work looks whether it was stopped; it may call ``stop``.
+    """
 
     stopped: bool = False
+    look: Callable[[], None] | None = None
     groups: set[int] = field(default_factory=set)
     cancels: list[Callable[[], None]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,7 +113,8 @@ _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("command_s
 @contextlib.contextmanager
 def scope() -> Iterator[Scope]:
     """Open a scope: every program that this thread runs inside it ends when ``Scope.stop`` is called, on it or on a scope around it."""
-    opened, around = Scope(), _scope.get()
+    around = _scope.get()
+    opened = Scope(look=around.look if around is not None else None)
     with stoppable(opened.stop):
         if around is not None and around.stopped:
             opened.stop()
@@ -139,6 +144,8 @@ def stoppable(cancel: Callable[[], None]) -> Iterator[None]:
 def check_stopped(what: str) -> None:
     """Raise CommandStopped when the current scope was stopped; for loops in Python between two programs."""
     current = _scope.get()
+    if current is not None and current.look is not None:
+        current.look()
     if current is not None and current.stopped:
         raise CommandStopped(what)
 

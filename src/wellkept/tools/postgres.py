@@ -151,8 +151,11 @@ def create_cluster(cluster: Cluster, *, settings: dict[str, str] | None = None, 
         )
     owned_folder(cluster.data.parent, cluster.os_user, 0o755 if os.geteuid() == 0 else 0o700)
     owned_folder(cluster.sockets, cluster.os_user, 0o700)
-    fresh = cluster.data.with_name(cluster.data.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    for left in cluster.data.parent.glob(f"{cluster.data.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # A name of its own: what an interrupted initdb started may still be writing into the folder of its attempt.
+    fresh = Path(tempfile.mkdtemp(prefix=f"{cluster.data.name}.new-", dir=cluster.data.parent))
+    owned_folder(fresh, cluster.os_user, 0o700)
     initdb = binaries(cluster.version) / "initdb"
     command.run(
         [initdb, "--pgdata", fresh, "--username", "postgres", "--encoding", "UTF8", "--locale", "C.UTF-8", "--auth", "trust", "--no-sync"],

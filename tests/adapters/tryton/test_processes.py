@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.installation import until
 from wellkept.adapters.base import Site
 from wellkept.adapters.conformance import Bench
 from wellkept.adapters.tryton import config, inspect, processes
@@ -62,7 +63,11 @@ def test_a_link_to_the_configuration_leads_to_the_same_processes(running: tuple[
     _, public, _ = running
     link = tmp_path / "linked.conf"
     link.symlink_to(public)
-    assert [found.pid for found in processes.of_config(link)] == [found.pid for found in processes.of_config(public)]
+
+    def same() -> bool:
+        return [found.pid for found in processes.of_config(link)] == [found.pid for found in processes.of_config(public)] != []
+
+    until(same, 10, "a moment at which no process begins or ends between two looks")
     other = tmp_path / "other.conf"
     other.write_text("[database]\n")
     assert processes.of_config(other) == []

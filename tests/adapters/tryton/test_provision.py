@@ -57,11 +57,11 @@ def rows(site: Site, query: str, *params: object) -> list[tuple[object, ...]]:
 
 
 def test_the_environment_comes_from_the_cache_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    tryton.interpreter()
-    monkeypatch.setenv("UV_OFFLINE", "1")
     folder = postgres.throwaway_folder("wkt-venv-")
     said: list[str] = []
     try:
+        provision.install(folder / "first", "7.0", cache=homes.cache())
+        monkeypatch.setenv("UV_OFFLINE", "1")
         assert provision.install(folder / "venv", "7.0", cache=homes.cache(), on_line=said.append).startswith("7.0.")
         assert said == []
         # What a killed installation leaves has no stamp and is made again.
