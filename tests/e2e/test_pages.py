@@ -62,6 +62,7 @@ AUDIT = """() => {
   return found;
 }"""
 
+SIDE_OVER = "(() => { const side = document.querySelector('.side-in'); return side ? side.scrollWidth - side.clientWidth : 0 })()"
 CONTRAST = """() => {
   const brush = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
   const numbers = (text) => {
@@ -131,6 +132,7 @@ def test_a_page_fits_a_phone_and_can_be_read(world: World, addresses: dict[str, 
         assert page.evaluate(AUDIT) == []
         page.set_viewport_size({"width": 1440, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+        assert page.evaluate(SIDE_OVER) <= 0, "a long name pushes the switches out of the side bar"
         assert page.evaluate(CONTRAST) == []
     assert world.troubles == []
 
