@@ -47,6 +47,8 @@ def test_a_person_confirms_the_server_and_later_changes_the_key(sftp: Place, adm
 
     address = f"/settings/repositories/{one.pk}/access/"
     assert address in client.get(f"/settings/repositories/{one.pk}/").content.decode()
+    asked = client.get(address).content.decode()
+    assert ['name="ssh_key"' in asked, 'name="host_key"' in asked, 'name="user"' in asked] == [True, True, False]
     stranger = places.new_key(sftp.folder.parent / "stranger", postgres.service_user()).read_text()
     refused = client.post(address, {"ssh_key": stranger})
     assert "Permission denied" in refused.content.decode()

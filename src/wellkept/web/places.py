@@ -25,6 +25,8 @@ from wellkept.web.told import refusal
 
 FORM = ["GET", "HEAD", "POST"]
 REFUSALS = (EstateError, restic.ResticError, command.CommandError)
+FIELDS = {"sftp": ("ssh_key", "host_key"), "s3": ("user", "password", "ca_certificate"), "rest": ("user", "password", "ca_certificate")}
+"""What can lead to a place of each kind."""
 NAMES = {"s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "rest": ("REST_USER", "REST_PASSWORD")}
 
 
@@ -63,9 +65,14 @@ class AccessForm(forms.Form):
         help_text=gettext_lazy("Only for an https address whose certificate this machine does not know."),
     )
 
+    def ask_for(self, place: str) -> None:
+        """Leave out what leads to places of other kinds only."""
+        for name in set(self.fields) - set(FIELDS.get(place.partition(":")[0], self.fields)):
+            del self.fields[name]
+
     def access(self, place: str) -> reach.Access:
         """What was given, under the names that the place needs."""
-        wish = self.cleaned_data
+        wish = dict.fromkeys(AccessForm.base_fields, "") | self.cleaned_data
         named = dict(zip(NAMES.get(place.partition(":")[0], NAMES["rest"]), (wish["user"], wish["password"]), strict=True))
         given = {name: value for name, value in {**named, reach.SSH_KEY: wish["ssh_key"]}.items() if value}
         return reach.Access(given, wish["host_key"], wish["ca_certificate"])
@@ -131,6 +138,7 @@ def change(request: shell.Request, repository_id: int) -> HttpResponseBase:
     shell.look_at(request, one.organisation)
     access.require(request.user, Role.ADMINISTRATOR, one)
     form = AccessForm(request.POST or None)
+    form.ask_for(one.location)
     if request.method == "POST" and form.is_valid():
         try:
             repositories.set_access(one, form.access(one.location), actor=access.actor(request.user))
