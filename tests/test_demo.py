@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from tests.services.installation import until
+from tests.services.installation import processes_naming, until
 from tests.web.estate import make_backup, make_drill, make_kept, make_repository
 from wellkept import demo
 from wellkept.backups import verdicts
@@ -101,15 +101,3 @@ def test_reset_after_a_kill_leaves_no_process_and_no_file(reachable: Path) -> No
     assert (reset.returncode, "removed what the demo made" in reset.stderr) == (0, True), reset.stderr
     assert processes_naming(home.path) == []
     assert not home.path.exists()
-
-
-def processes_naming(folder: Path) -> list[str]:
-    found = []
-    for arguments in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            text = arguments.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if f"{folder}/" in text:
-            found.append(text)
-    return found

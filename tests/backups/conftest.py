@@ -26,6 +26,7 @@ from wellkept.operations.models import Run, RunState
 from wellkept.tools import command, postgres, restic
 
 KEEP_ONE = {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
+RESTORED = "restored_beside"
 SYSTEM_ID = 40_000
 """The manifest of a set names its system by id, so the system has the same one in every test."""
 
@@ -218,3 +219,12 @@ def earlier(backup: Backup, days: int, folder: Path) -> Backup:
 def stored_snapshots(folder: Path) -> set[str]:
     """The full ids of the snapshots in a repository's folder; restic keeps each as a file of that name."""
     return {path.name for path in (folder / "snapshots").iterdir()}
+
+
+@pytest.fixture
+def place(company: Site, organisation: Organisation, tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """The only place that pages and programs may restore to, not there yet; the database RESTORED is removed afterwards."""
+    settings.RESTORE_FOLDERS = [str(tmp_path / "allowed")]
+    yield tmp_path / "allowed" / organisation.slug
+    assert company.server is not None
+    postgres.drop_database(company.server, RESTORED)

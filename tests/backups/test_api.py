@@ -1,14 +1,13 @@
 """Restoring and forgetting by the API: the plan first, the name again, and then exactly that."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from tests.backups.conftest import Rows
+from tests.backups.conftest import RESTORED, Rows
 from tests.backups.test_restore import restored
 from tests.people import make_environment, make_system
 from wellkept.adapters.base import Site
@@ -17,17 +16,6 @@ from wellkept.backups.models import Backup
 from wellkept.estate.models import Organisation, Person
 from wellkept.operations.models import Run
 from wellkept.tools import postgres
-
-NAME = "restored_by_program"
-
-
-@pytest.fixture
-def place(company: Site, organisation: Organisation, tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """The only place that is allowed, not there yet; the database NAME is removed afterwards."""
-    settings.RESTORE_FOLDERS = [str(tmp_path / "allowed")]
-    yield tmp_path / "allowed" / organisation.slug
-    assert company.server is not None
-    postgres.drop_database(company.server, NAME)
 
 
 def call(person: Person, method: str, path: str, data: Any = None) -> tuple[int, Any]:
@@ -40,9 +28,9 @@ def call(person: Person, method: str, path: str, data: Any = None) -> tuple[int,
 def test_a_restore_is_planned_agreed_to_and_done(
     rows: Rows, company: Site, place: Path, administrator: Person, operator: Person, run_id: str
 ) -> None:
-    at, wish = f"/backups/{rows.backup.pk}/restore", {"folder": "back", "database": NAME}
+    at, wish = f"/backups/{rows.backup.pk}/restore", {"folder": "back", "database": RESTORED}
     status, plan = call(operator, "POST", f"{at}/plan", wish)
-    assert (status, plan["folder"], plan["database"]) == (200, str(place / "back"), NAME)
+    assert (status, plan["folder"], plan["database"]) == (200, str(place / "back"), RESTORED)
     assert call(operator, "POST", at, {**wish, "confirm": "erp1"})[0] == 403
     status, refused = call(administrator, "POST", at, wish)
     assert (status, refused["error"]["message"]) == (422, "nothing was done: to agree, send confirm: erp1")
@@ -53,7 +41,7 @@ def test_a_restore_is_planned_agreed_to_and_done(
     restored(run_id, {"server": "", **run.arguments})
     assert sets.load(place / "back", rows.backup.manifest["sha256"])
     assert company.server is not None
-    assert postgres.database_exists(company.server, NAME)
+    assert postgres.database_exists(company.server, RESTORED)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +61,7 @@ def test_a_wish_that_must_not_be_done(
     if "environment_id" in changed:
         foreign = make_environment(make_system(other_organisation, "theirs"), settings={**rows.environment.settings, "database": "theirs"})
         changed = {"environment_id": foreign.pk}
-    wish = {"folder": "back", "database": NAME, **changed, "confirm": "erp1"}
+    wish = {"folder": "back", "database": RESTORED, **changed, "confirm": "erp1"}
     for path in ("restore/plan", "restore"):
         found, answer = call(administrator, "POST", f"/backups/{rows.backup.pk}/{path}", wish)
         assert (found, reason in answer["error"]["message"]) == (status, True), answer

@@ -1,13 +1,12 @@
 """Restoring from a page: the plan first, then exactly that, below the folders that the installation allows; nothing on a refusal."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from tests.backups.conftest import Rows
+from tests.backups.conftest import RESTORED, Rows
 from tests.backups.test_restore import restored
 from tests.people import make_environment, make_system
 from wellkept.adapters.base import Site
@@ -15,17 +14,6 @@ from wellkept.backups import restore, sets
 from wellkept.estate.models import Environment, Organisation, Person
 from wellkept.operations.models import Run, RunState, Step, StepState
 from wellkept.tools import postgres
-
-NAME = "restored_by_page"
-
-
-@pytest.fixture
-def place(company: Site, organisation: Organisation, tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """The only place that is allowed, not there yet; the database NAME is removed afterwards."""
-    settings.RESTORE_FOLDERS = [str(tmp_path / "allowed")]
-    yield tmp_path / "allowed" / organisation.slug
-    assert company.server is not None
-    postgres.drop_database(company.server, NAME)
 
 
 def browser(person: Person) -> Client:
@@ -39,7 +27,7 @@ def address(rows: Rows) -> str:
 
 
 def answers(rows: Rows, place: Path, **changed: Any) -> dict[str, Any]:
-    return {"place": str(place), "folder": "back", "database": NAME, "environment": rows.environment.pk, **changed}
+    return {"place": str(place), "folder": "back", "database": RESTORED, "environment": rows.environment.pk, **changed}
 
 
 def restores() -> list[Run]:
@@ -59,7 +47,7 @@ def test_what_the_plan_shows_is_what_is_done(rows: Rows, company: Site, place: P
     client = browser(administrator)
     page = client.get(address(rows), answers(rows, place)).content.decode()
     assert f"new folder {place / 'back'}" in page
-    assert f"new database {NAME} of " in page
+    assert f"new database {RESTORED} of " in page
     assert not place.exists()
     assert "was not typed" in client.post(address(rows), {**answers(rows, place), "confirm": "erp2"}).content.decode()
     assert restores() == []
@@ -70,13 +58,13 @@ def test_what_the_plan_shows_is_what_is_done(rows: Rows, company: Site, place: P
     restored(run_id, {"server": "", **run.arguments})
     assert sets.load(place / "back", rows.backup.manifest["sha256"])
     assert company.server is not None
-    assert postgres.database_exists(company.server, NAME)
+    assert postgres.database_exists(company.server, RESTORED)
 
 
 def test_an_operator_sees_the_plan_and_the_command_but_starts_nothing(rows: Rows, place: Path, operator: Person) -> None:
     client = browser(operator)
     page = client.get(address(rows), answers(rows, place)).content.decode()
-    assert f"wellkept backup restore {rows.backup.pk} --to {place / 'back'} --database {NAME}" in page
+    assert f"wellkept backup restore {rows.backup.pk} --to {place / 'back'} --database {RESTORED}" in page
     assert "an administrator starts it here" in page
     assert client.post(address(rows), {**answers(rows, place), "confirm": "erp1"}).status_code == 403
     assert restores() == []

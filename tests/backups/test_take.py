@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -276,3 +277,28 @@ def test_no_secret_of_the_erp_or_the_repository_is_written_down(rows: Rows, froz
     text = str(list(Backup.objects.values())) + str(list(Run.objects.values()))
     assert frozen.password not in text
     assert "admin-pass-1" not in text
+
+
+def never() -> None:
+    raise Failed("it was asked")
+
+
+def test_a_failed_check_beside_the_work_stops_it(company: Site) -> None:
+    began = time.monotonic()
+    with pytest.raises(Failed, match="it was asked"), take.provided(never, after=0.1):
+        command.run(["sleep", "60"])
+    with (
+        postgres.connect(company.server, company.database) as connection,
+        pytest.raises(Failed, match="it was asked"),
+        take.provided(never, after=0.1),
+        command.stoppable(connection.cancel),
+    ):
+        connection.execute("SELECT pg_sleep(60)")
+    assert time.monotonic() - began < 30
+
+
+def test_short_work_is_not_checked_and_its_own_error_is_told() -> None:
+    with take.provided(never, after=30):
+        pass
+    with pytest.raises(command.CommandFailed), take.provided(never, after=30):
+        command.run(["false"])

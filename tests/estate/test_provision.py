@@ -3,12 +3,11 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 
-from tests.services.installation import Installation, installed, leftovers, until
+from tests.services.installation import Installation, installed, leftovers, processes_naming, until
 from wellkept.adoption import operations
 from wellkept.estate import access, provision, systems
 from wellkept.estate.errors import Invalid, Taken
@@ -73,18 +72,6 @@ def reached(run: Run, step: str) -> bool:
     return phase(run) == step or runtime.events(run.pk)["phases"][4]["state"] == "running"
 
 
-def processes_in(folder: Path) -> list[str]:
-    found = []
-    for arguments in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            text = arguments.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if f"{folder}/" in text:
-            found.append(text)
-    return found
-
-
 @pytest.mark.slow
 def test_a_killed_and_cancelled_provisioning_leaves_nothing(installation: Installation) -> None:
     organisation = Organisation.objects.create(slug="riverside", name="Riverside")
@@ -105,7 +92,7 @@ def test_a_killed_and_cancelled_provisioning_leaves_nothing(installation: Instal
     ended = runtime.wait(run.pk, timeout=120)
     assert (ended.state, killed[-1]) == ("cancelled", "company")
     assert not folder.exists()
-    assert processes_in(folder) == []
+    assert processes_naming(folder) == []
     assert not System.objects.exists()
     assert not Secret.objects.exists()
     assert [record.kind for record in Record.objects.all()] == ["estate.provision"]
@@ -126,12 +113,12 @@ def test_a_provisioned_system_is_stopped_started_and_destroyed(installation: Ins
     assert (environment.seen["users_active"], environment.seen["files_count"], environment.seen["blind"]) == (15, 60, [])
     assert systems.running(environment, home)
     systems.stop(environment, home)
-    assert processes_in(folder) == []
+    assert processes_naming(folder) == []
     assert systems.ensure_running(home) == []
-    assert processes_in(folder) == []
+    assert processes_naming(folder) == []
     systems.start(environment, home)
     systems.stop_all(home)
-    assert processes_in(folder) == []
+    assert processes_naming(folder) == []
     assert systems.ensure_running(home) == []
     assert systems.running(environment, home)
     server = provision.Place(home, organisation, "erp1").server(provision.READER)
@@ -144,6 +131,6 @@ def test_a_provisioned_system_is_stopped_started_and_destroyed(installation: Ins
     assert (plan["paths"], plan["bytes"] > 100_000_000) == ([str(folder)], True)
     provision.destroy(system, home, who=access.Console("root"))
     assert not folder.exists()
-    assert processes_in(folder) == []
+    assert processes_naming(folder) == []
     assert not Secret.objects.filter(organisation=organisation).exists()
     assert Run.objects.filter(pk=run.pk).exists()

@@ -192,3 +192,16 @@ def _ancestors(pid: int, parents: dict[int, int]) -> set[int]:
     while (pid := parents.get(pid, 0)) and pid not in found:
         found.add(pid)
     return found
+
+
+def processes_naming(folder: Path) -> list[str]:
+    """The command lines of all processes of this machine that name something in the folder."""
+    found = []
+    for arguments in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = arguments.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if f"{folder}/" in text:
+            found.append(text)
+    return found

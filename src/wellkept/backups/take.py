@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 from django.db import connections
 from django.utils.translation import gettext_noop
 
@@ -255,7 +256,7 @@ def provided(check: Callable[[], object], *, after: float) -> Iterator[None]:
         checked.add_done_callback(lambda done: work.stop() if done.exception() is not None else None)
         try:
             yield
-        except Exception:
+        except (command.CommandStopped, psycopg.errors.QueryCanceled):
             if checked.done():
                 checked.result()
             raise
