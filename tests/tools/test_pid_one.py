@@ -22,8 +22,14 @@ print(os.getpid() != 1, stats.count("Z"))
 sys.exit(7)
 """
 WAITING = """
-import signal, sys, time
+import os, signal, sys, time
 from wellkept.tools import pid_one
+fork = os.fork
+def slow_fork():
+    child = fork()
+    time.sleep({late} if child else 0)
+    return child
+os.fork = slow_fork
 pid_one.bury_for_all()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
 print("ready", flush=True)
@@ -37,9 +43,10 @@ def test_an_orphan_is_buried_and_the_exit_code_is_passed_on(first: str, said: st
     assert (done.returncode, done.stdout.strip()) == (7, said)
 
 
+@pytest.mark.parametrize("late", [0, 1], ids=["ready", "not-yet-ready"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 5), (signal.SIGHUP, 128 + signal.SIGHUP)])
-def test_a_signal_is_passed_on_once(number: signal.Signals, code: int) -> None:
-    outside = subprocess.Popen([*FIRST, WAITING], stdout=subprocess.PIPE, text=True)
+def test_a_signal_is_passed_on_once(number: signal.Signals, code: int, late: int) -> None:
+    outside = subprocess.Popen([*FIRST, WAITING.format(late=late)], stdout=subprocess.PIPE, text=True)
     assert outside.stdout is not None
     assert outside.stdout.readline().strip() == "ready"
     (inside,) = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()

@@ -13,13 +13,17 @@ def bury_for_all() -> None:
     """
     if os.getpid() != 1:
         return
+    # A signal that comes before its handler stands would be lost: the kernel drops for process number 1 what it does not handle.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     child = os.fork()
     if child == 0:
         # A Ctrl-C at the terminal reaches us once, passed on, and not a second time by the terminal's group.
         os.setsid()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
     for number in PASSED_ON:
         signal.signal(number, lambda got, _frame: os.kill(child, got))
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     while True:
         buried, status = os.waitpid(-1, 0)
         if buried == child:
