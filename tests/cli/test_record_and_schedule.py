@@ -65,6 +65,7 @@ def test_a_schedule_is_made_changed_paused_and_removed(installation: Installatio
     moments = installation.json("schedule", "next", number, "--count", "3")["moments"]
     assert [moment[11:] for moment in moments] == ["02:30:00+08:00"] * 3
     assert installation.json("schedule", "edit", number, "--cron", "0 3 * * *")["when"] == "every day at 03:00 (Asia/Taipei)"
+    assert "operations.selftest is now to be run: every day at 03:00 (Asia/Taipei)" in installation.run("record", "list").stdout
     assert installation.json("schedule", "pause", number)["next"] is None
     assert installation.json("schedule", "resume", number)["enabled"] is True
     installation.json("schedule", "remove", number, code=2)

@@ -231,11 +231,38 @@ def test_a_viewer_and_an_outsider_change_nothing(organisation: Organisation, vie
         ("0 2 1 * 1", "0 2 1 * 1"),
         ("0 2 * 6 *", "0 2 * 6 *"),
         ("0 8-18 * * *", "0 8-18 * * *"),
+        ("0 2 * * 0-7", "0 2 * * 0-7"),
+        ("0 2 * * 5-5", "0 2 * * 5-5"),
+        ("0 2 * * 1-5,0", "0 2 * * 1-5,0"),
+        ("0,15,30,45 6,18 * * *", "0,15,30,45 6,18 * * *"),
+        ("* 5 * * *", "* 5 * * *"),
+        ("0 */5 * * *", "0 */5 * * *"),
+        ("0 2 1-7 * *", "0 2 1-7 * *"),
+        ("damaged", "damaged"),
     ],
 )
 def test_expressions_in_words(cron: str, words: str) -> None:
     with translation.override("en"):
         assert schedule_words.describe(cron, "UTC") == f"{words} (UTC)"
+
+
+@pytest.mark.parametrize(
+    ("cron", "traditional", "simplified"),
+    [
+        ("*/15 * * * *", "每 15 分鐘（UTC）", "每 15 分钟（UTC）"),
+        ("5 */6 * * *", "每 6 小時的第 5 分（UTC）", "每 6 小时的第 5 分（UTC）"),
+        ("30 2 * * *", "每天 02:30（UTC）", "每天 02:30（UTC）"),
+        ("0 4 * * 0", "每星期日 04:00（UTC）", "每星期日 04:00（UTC）"),
+        ("0 2 * * mon-fri", "星期一至星期五 02:00（UTC）", "星期一至星期五 02:00（UTC）"),
+        ("0 2 1,15 * *", "每月 1, 15 日 02:00（UTC）", "每月 1, 15 日 02:00（UTC）"),
+        ("*/10 * * * 1-5", "星期一至星期五，每 10 分鐘（UTC）", "星期一至星期五，每 10 分钟（UTC）"),
+        ("0 8-18 * * *", "0 8-18 * * *（UTC）", "0 8-18 * * *（UTC）"),
+    ],
+)
+def test_expressions_in_chinese_words(cron: str, traditional: str, simplified: str) -> None:
+    for language, said in (("zh-hant", traditional), ("zh-hans", simplified)):
+        with translation.override(language):
+            assert schedule_words.describe(cron, "UTC") == said
 
 
 def test_the_next_moments_are_shown_in_the_time_zone_of_the_schedule() -> None:

@@ -6,11 +6,12 @@ import pytest
 from django.utils import timezone, translation
 
 from tests.web.estate import make_kept, make_run
+from wellkept.estate.access import Console
 from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Organisation
 from wellkept.lib.text import message
-from wellkept.operations import queries
-from wellkept.operations.models import Run, RunState
+from wellkept.operations import queries, schedule
+from wellkept.operations.models import Record, Run, RunState
 from wellkept.web import bars, words
 from wellkept.web.sparks import spark
 from wellkept.web.told import refusal, told
@@ -79,6 +80,33 @@ def test_stored_sentences_show_titles_and_local_times_instead_of_internal_names(
     assert told(message("{step} took {missing}", step="Check")) == "{step} took {missing}"
     assert told("plain") == "plain"
     assert told(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "english", "chinese"),
+    [
+        (None, "Back up is to be run: every Sunday at 04:00 (UTC)", "已計畫 備份：每星期日 04:00（UTC）"),
+        ("edited", "Back up is now to be run: every day at 02:30 (UTC)", "備份 的計畫改為：每天 02:30（UTC）"),
+        ("removed", "Back up is no longer run by schedule (every Sunday at 04:00, UTC)", "備份 不再依計畫執行（每星期日 04:00，UTC）"),
+    ],
+)
+def test_the_record_says_in_words_when_something_is_run(organisation: Organisation, change: str | None, english: str, chinese: str) -> None:
+    row = schedule.add(organisation, "backups.take", "0 4 * * 0", who=Console("root"), time_zone="UTC")
+    if change == "edited":
+        schedule.edit(row, who=Console("root"), cron="30 2 * * *")
+    if change == "removed":
+        schedule.remove(row, who=Console("root"))
+    entry = Record.objects.filter(kind__startswith="schedule.").latest("number")
+    for language, said in (("en", english), ("zh-hant", chinese)):
+        with translation.override(language):
+            assert told(entry.summary) == said
+
+
+def test_an_expression_that_was_refused_is_shown_as_it_was_typed(organisation: Organisation) -> None:
+    with pytest.raises(Invalid) as refused:
+        schedule.add(organisation, "backups.take", "0 0 31 2 *", who=Console("root"))
+    with translation.override("en"):
+        assert refusal(refused.value) == "“0 0 31 2 *” never happens"
 
 
 def widths(parts: list[bars.Part]) -> float:

@@ -42,7 +42,7 @@ def list_(
     rows = access.visible_to(pick.WHO, Record).filter(**{name: value for name, value in wanted.items() if value is not None})
     if system is None:
         rows = rows.filter(organisation=pick.organisation(organisation))
-    output.emit([_line(row) for row in rows.order_by("-number")[:limit]], as_json=as_json, table=COLUMNS, empty="No entry yet.")
+    output.emit([_line(row, as_json=as_json) for row in rows.order_by("-number")[:limit]], as_json=as_json, table=COLUMNS, empty="No entry yet.")
 
 
 @app.command()
@@ -62,7 +62,7 @@ def show(
     if row is None:
         raise NotFound(f"there is no entry {number}")
     hashes = {"run": str(row.run_id) if row.run_id else None, "data": row.data, "previous_hash": row.previous_hash, "hash": row.hash}
-    output.emit({**_line(row), **hashes}, as_json=as_json)
+    output.emit({**_line(row, as_json=as_json), **hashes}, as_json=as_json)
 
 
 @app.command()
@@ -162,8 +162,9 @@ def _write(to: Path, lines: Iterable[str]) -> int:
     return written
 
 
-def _line(row: "Record") -> dict[str, Any]:
+def _line(row: "Record", *, as_json: bool) -> dict[str, Any]:
     from wellkept.lib.text import say
+    from wellkept.operations.schedule_words import worded
 
     return {
         "number": row.number,
@@ -172,5 +173,5 @@ def _line(row: "Record") -> dict[str, Any]:
         "type": row.maintenance_type or None,
         "system": row.system_name or None,
         "actor": row.actor,
-        "summary": say(row.summary),
+        "summary": say(row.summary if as_json else worded(row.summary)),
     }

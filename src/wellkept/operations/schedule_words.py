@@ -1,10 +1,14 @@
 """A cron expression in words, in the reader's language. What no sentence fits is shown as the expression itself, never as a wrong sentence."""
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from wellkept.planning.cron import FIELDS
 
 DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 MOST_TIMES = 4
@@ -19,7 +23,10 @@ def describe(cron: str, time_zone: str) -> str:
 
 def when(cron: str) -> str:
     """The normal expression as words, without the time zone."""
-    minute, hour, day, month, weekday = cron.lower().split(" ")
+    parts = cron.lower().split(" ")
+    if len(parts) != FIELDS:
+        return cron
+    minute, hour, day, month, weekday = parts
     days = _days(day, month, weekday)
     if days is None:
         return cron
@@ -30,6 +37,13 @@ def when(cron: str) -> str:
     if interval is None:
         return cron
     return interval if (day, month, weekday) == ("*", "*", "*") else _("{interval}, {days}").format(interval=interval, days=days)
+
+
+def worded(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stored sentence with the expression in it as words."""
+    params = stored.get("params")
+    cron = params.get("cron") if isinstance(params, dict) else None
+    return {**stored, "params": {**stored["params"], "cron": when(cron)}} if isinstance(cron, str) else stored
 
 
 def _times(minute: str, hour: str) -> list[str] | None:
@@ -65,7 +79,7 @@ def _weekdays(text: str) -> str | None:
     for number, name in enumerate(DAY_NAMES):
         text = text.replace(name, str(number))
     first, _dash, last = text.partition("-")
-    if _numbers(first) and _numbers(last) and "," not in text:
+    if first.isdecimal() and last.isdecimal() and int(first) % 7 != int(last) % 7:
         return _("from {first} to {last}").format(first=_name(int(first)), last=_name(int(last)))
     numbers = _numbers(text)
     return _("every {days}").format(days=", ".join(map(_name, numbers))) if numbers else None

@@ -42,13 +42,15 @@ def normal(expression: str) -> str:
     text = " ".join(NAMES.get(expression.strip().lower(), expression).split())
     parts = text.split(" ")
     if len(parts) != FIELDS or CHANCE.search(text) or not all(FIELD.match(part) for part in parts):
-        raise InvalidCron(gettext_noop("“{cron}” is not a cron expression; write five fields: minute hour day month weekday"), cron=expression)
+        raise InvalidCron(
+            gettext_noop("“{expression}” is not a cron expression; write five fields: minute hour day month weekday"), expression=expression
+        )
     try:
         croniter(text, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
     except CroniterBadDateError as error:
-        raise InvalidCron(gettext_noop("“{cron}” never happens"), cron=expression) from error
+        raise InvalidCron(gettext_noop("“{expression}” never happens"), expression=expression) from error
     except (CroniterError, ValueError, KeyError) as error:
-        raise InvalidCron(gettext_noop("“{cron}” is not a cron expression: {reason}"), cron=expression, reason=str(error)) from error
+        raise InvalidCron(gettext_noop("“{expression}” is not a cron expression: {reason}"), expression=expression, reason=str(error)) from error
     return text
 
 
@@ -67,7 +69,7 @@ def next_after(expression: str, time_zone: str, moment: datetime) -> datetime:
         again = instant(local, place, fold=1) if repeats else first
         best = min((found for found in (best, first, again) if found is not None and found > moment), default=None)
     if best is None:
-        raise InvalidCron(gettext_noop("“{cron}” never happens again"), cron=expression)
+        raise InvalidCron(gettext_noop("“{expression}” never happens again"), expression=expression)
     return best
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 
 from wellkept.estate.models import Role
 from wellkept.lib.text import say
+from wellkept.operations import schedule_words
 from wellkept.web import titles, words
 
 MOMENTS = ("at", "since", "until")
@@ -36,6 +37,8 @@ def shown(name: str, value: Any) -> Any:
         return value
     if name == "operation":
         return titles.operation(value)
+    if name == "cron":
+        return schedule_words.when(value)
     if name in {"role", "held", "scope"} and value in Role.values:
         return str(Role(value).label)
     if name in {"step", "figure"}:
