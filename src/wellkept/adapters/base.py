@@ -217,6 +217,39 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Breach:
+    """Rows that break a rule which the target's database enforces and this one does not.
+
+    ``kind``: ``empty`` (``columns`` have to hold something), ``double`` (what they hold has to be there once), ``loose`` (they name something that
+    is not there) or ``wrong`` (``rule`` says what has to be so). ``stops``: the migration ends at it; otherwise it warns, and people
+    cannot save these rows afterwards. ``title`` is what people call the table; ``examples`` are the first rows' ids.
+    """
+
+    table: str
+    title: str
+    kind: Literal["empty", "double", "loose", "wrong"]
+    columns: Sequence[str]
+    rows: int
+    examples: Sequence[int]
+    stops: bool
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class ModuleUse:
+    """What the data says about the use of an active module.
+
+    ``rows``: what people and programs wrote into its tables (settings, and what came with the module, do not count), ``last`` when the newest was
+    written. ``used`` is True, too, when its fields in other tables hold something, and None when it keeps nothing, so that nobody can say.
+    """
+
+    module: str
+    rows: int
+    last: dt.datetime | None
+    used: bool | None
+
+
+@dataclass(frozen=True)
 class Migration:
     """What the ERP's own migration left: its exit code (0 is not yet success: read the log), its seconds, and its log with the last error."""
 
@@ -337,6 +370,12 @@ class Probes(Protocol):
     def run(self, site: Site) -> Sequence[Timing]: ...
 
 
+class Activity(Protocol):
+    """Which parts of the ERP are used, and since when not, in the words of its data; a role that may only SELECT is enough."""
+
+    def modules(self, connection: Connection) -> Sequence[ModuleUse]: ...
+
+
 class Releases(Protocol):
     """From one release to the next, without touching what runs: assess, install beside, migrate, understand the log.
 
@@ -366,7 +405,10 @@ class Releases(Protocol):
 
 
 class Notes(Protocol):
-    """The manual steps of a migration. Each runs in one transaction of its own, which is rolled back when it fails."""
+    """The manual steps of a migration. Each runs in one transaction of its own, which is rolled back when it fails.
+
+    ``breaches`` only reads: it names the data that the target would refuse, and is for a database of the series ``current``.
+    """
 
     def notes(self, current: str, target: str) -> Sequence[Note]: ...
 
@@ -375,3 +417,5 @@ class Notes(Protocol):
     def run_note(self, connection: Connection, note: Note, *, timeout: float) -> None: ...
 
     def holds(self, connection: Connection, note: Note) -> bool: ...
+
+    def breaches(self, connection: Connection, current: str, target: str) -> Sequence[Breach]: ...

@@ -14,6 +14,7 @@ ABILITIES: dict[str, dict[str, str]] = {
         "neutralise": "wellkept.adapters.tryton.neutralise",
         "probes": "wellkept.adapters.tryton.probes",
         "releases": "wellkept.adapters.tryton.releases",
+        "activity": "wellkept.adapters.tryton.activity",
     },
 }
 

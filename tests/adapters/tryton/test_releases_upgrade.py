@@ -16,7 +16,7 @@ from wellkept.planning.figures import Figure, compare
 from wellkept.tools import command, postgres
 
 Place = tuple[postgres.Server, Path]
-ON_NEXT = ("inspect", "storage", "figures", "neutralise", "control", "probes")
+ON_NEXT = ("inspect", "storage", "figures", "neutralise", "control", "probes", "activity")
 SCRYPT = "from passlib.hash import scrypt; print(scrypt.using(rounds=8).hash('old-pass-123'))"
 
 

@@ -52,5 +52,4 @@ def titles(connection: Connection, found: Tables) -> dict[str, str]:
     model, title = ("model", "name") if "model" in found.get("ir_model", {}) else ("name", "string")
     if not {model, title} <= found.get("ir_model", {}).keys():
         return {}
-    rows: Iterable[tuple[str, str]] = connection.execute(f"SELECT {model}, {title} FROM ir_model")
-    return {name.replace(".", "_"): called for name, called in rows if called}
+    return {name.replace(".", "_"): called for name, called in rows(connection, f"SELECT {model}, {title} FROM ir_model") if called}

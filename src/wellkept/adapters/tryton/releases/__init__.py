@@ -5,6 +5,7 @@ figures that change on purpose. Everything here is mechanism; nothing decides wh
 """
 
 from wellkept.adapters.tryton.releases.changes import unexpected
+from wellkept.adapters.tryton.releases.constraints import breaches
 from wellkept.adapters.tryton.releases.index import available, path
 from wellkept.adapters.tryton.releases.jumps import JUMPS, notes
 from wellkept.adapters.tryton.releases.migration import migrate, read_log
@@ -15,6 +16,7 @@ __all__ = [
     "JUMPS",
     "applies",
     "available",
+    "breaches",
     "holds",
     "install",
     "lock",
