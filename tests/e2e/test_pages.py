@@ -35,6 +35,8 @@ PAGES = {
     "schedule": "/settings/schedules/{schedule}/",
     "repositories": "/settings/repositories/",
     "add repository": "/settings/repositories/add/",
+    "add repository by sftp": "/settings/repositories/add/?kind=sftp",
+    "add repository in S3": "/settings/repositories/add/?kind=s3",
     "repository": "/settings/repositories/{repository}/",
     "rules": "/settings/repositories/{repository}/forget/",
     "tokens": "/settings/tokens/",

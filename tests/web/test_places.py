@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,12 @@ def body_of(key: str) -> str:
 def test_a_person_confirms_the_server_and_later_changes_the_key(sftp: Place, administrator: Person, sign_in: SignIn) -> None:
     client, key, host = sign_in(administrator), sftp.credentials["SSH_PRIVATE_KEY"], ssh.host_key(sftp.host_key)
     wish = {"name": "far", "location": sftp.location("erp"), "ssh_key": key.replace("\n", "\r\n")}
-    asked = client.post(ADD, wish).content.decode()
+    asked = client.post(f"{ADD}?kind=sftp", wish).content.decode()
     assert f"The server 127.0.0.1 shows the host key {host}" in asked
     assert body_of(key) not in asked
     assert (Repository.objects.count(), Secret.objects.count(), list(sftp.folder.iterdir())) == (0, 0, [])
-    made_at = client.post(ADD, {**wish, "host_key": host.fingerprint})
+    assert "Give it again: what is secret does not come back with the page." in asked
+    made_at = client.post(f"{ADD}?kind=sftp", {**wish, "host_key": host.fingerprint})
     one = Repository.objects.get()
     assert (made_at.status_code, made_at.headers["Location"]) == (302, f"/settings/repositories/{one.pk}/")
     assert restic.identity(repositories.opened(one)) == one.restic_id
@@ -58,6 +60,34 @@ def test_a_person_confirms_the_server_and_later_changes_the_key(sftp: Place, adm
     assert client.post(address, {"ssh_key": stranger}).status_code == 302
     assert restic.identity(repositories.opened(Repository.objects.get())) == one.restic_id
     assert [entry.kind for entry in Record.objects.order_by("number")] == ["repository.created", "repository.access_changed"]
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        (ADD, ["name", "location", "recipients"]),
+        (f"{ADD}?kind=nonsense", ["name", "location", "recipients"]),
+        (f"{ADD}?kind=sftp", ["name", "location", "ssh_key", "host_key", "recipients"]),
+        (f"{ADD}?kind=rest", ["name", "location", "user", "password", "ca_certificate", "recipients"]),
+        (f"{ADD}?kind=s3", ["name", "location", "user", "password", "ca_certificate", "recipients"]),
+    ],
+)
+def test_only_what_leads_to_a_place_of_the_kind_is_asked_for(address: str, asked: list[str], administrator: Person, sign_in: SignIn) -> None:
+    form = sign_in(administrator).get(address).content.decode().split('<form method="post" action="?kind=')[1]
+    assert [name for name in re.findall(r'name="(\w+)"', form) if name != "csrfmiddlewaretoken"] == asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "location"), [("s3", "/srv/backups"), ("folder", "sftp:user@host:/x"), ("sftp", "rest:https://host/x"), ("rest", "x")]
+)
+def test_a_place_of_another_kind_is_refused_with_what_was_typed(kind: str, location: str, administrator: Person, sign_in: SignIn) -> None:
+    wish = {"name": "far", "location": location, "user": "KEEPER1", "password": "s3-secret-1", "recipients": "age1other"}
+    page = sign_in(administrator).post(f"{ADD}?kind={kind}", wish).content.decode()
+    assert "This is not such a place: it is written like " in page
+    assert ['name="name" value="far"' in page, f'value="{location}"' in page, "age1other" in page] == [True, True, True]
+    assert ('value="KEEPER1"' in page) == (kind in {"s3", "rest"})
+    assert "s3-secret-1" not in page
+    assert not Repository.objects.exists()
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """Making a repository on a page, and changing later what leads to its place; a secret that was typed is never sent back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -25,9 +26,57 @@ from wellkept.web.told import refusal
 
 FORM = ["GET", "HEAD", "POST"]
 REFUSALS = (EstateError, restic.ResticError, command.CommandError)
-FIELDS = {"sftp": ("ssh_key", "host_key"), "s3": ("user", "password", "ca_certificate"), "rest": ("user", "password", "ca_certificate")}
-"""What can lead to a place of each kind."""
-NAMES = {"s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "rest": ("REST_USER", "REST_PASSWORD")}
+
+
+class Kind(NamedTuple):
+    """How a kind of place is offered and asked for; ``credentials`` are the names of what the fields ``user`` and ``password`` give."""
+
+    title: Promise
+    hint: Promise
+    icon: str
+    example: str
+    fields: tuple[str, ...] = ()
+    labels: Mapping[str, Promise] = {}
+    credentials: tuple[str, ...] = ()
+
+
+KINDS = {
+    "folder": Kind(
+        gettext_lazy("Folder on this machine"),
+        gettext_lazy("Quick, but lost together with this machine: keep a second repository elsewhere."),
+        "folder",
+        "/srv/backups/erp",
+        labels={"location": gettext_lazy("Folder")},
+    ),
+    "sftp": Kind(
+        gettext_lazy("Server by sftp"),
+        gettext_lazy("Any server that you reach by ssh."),
+        "server",
+        "sftp:user@host:/folder",
+        ("ssh_key", "host_key"),
+    ),
+    "rest": Kind(
+        gettext_lazy("REST server"),
+        gettext_lazy("restic's own server; it can refuse to delete anything."),
+        "cloud-up",
+        "rest:https://host/path",
+        ("user", "password", "ca_certificate"),
+        {"user": gettext_lazy("User"), "password": gettext_lazy("Password")},
+        ("REST_USER", "REST_PASSWORD"),
+    ),
+    "s3": Kind(
+        gettext_lazy("S3 bucket"),
+        gettext_lazy("An object store, your own or rented."),
+        "database",
+        "s3:https://host/bucket",
+        ("user", "password", "ca_certificate"),
+        {"user": gettext_lazy("Access key"), "password": gettext_lazy("Secret key")},
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ),
+}
+SECRETS = ("password", "ssh_key")
+KEPT = ("name", "recipients")
+"""What stays as it was typed when another kind is chosen."""
 
 
 class SecretText(forms.Textarea):
@@ -38,24 +87,22 @@ class SecretText(forms.Textarea):
 
 
 class AccessForm(forms.Form):
-    """What leads to a place."""
+    """What leads to a place of one kind."""
 
-    user = forms.CharField(label=gettext_lazy("User or access key"), required=False, max_length=200, help_text=gettext_lazy("Only for S3 and REST."))
-    password = forms.CharField(
-        label=gettext_lazy("Password or secret key"), required=False, max_length=200, widget=forms.PasswordInput(attrs={"autocomplete": "off"})
-    )
+    user = forms.CharField(required=False, max_length=200)
+    password = forms.CharField(required=False, max_length=200, widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
     ssh_key = forms.CharField(
         label=gettext_lazy("Private ssh key"),
         required=False,
         max_length=20_000,
         widget=SecretText(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("Only for sftp: the content of a key file without a passphrase. It is kept encrypted."),
+        help_text=gettext_lazy("The content of a key file without a passphrase. It is kept encrypted."),
     )
     host_key = forms.CharField(
         label=gettext_lazy("Host key of the server"),
         required=False,
         max_length=2000,
-        help_text=gettext_lazy("Only for sftp: SHA256:… Leave it empty to be shown which one the server has."),
+        help_text=gettext_lazy("SHA256:… Leave it empty to be shown which one the server has."),
     )
     ca_certificate = forms.CharField(
         label=gettext_lazy("Certificate of your own authority"),
@@ -65,15 +112,21 @@ class AccessForm(forms.Form):
         help_text=gettext_lazy("Only for an https address whose certificate this machine does not know."),
     )
 
-    def ask_for(self, place: str) -> None:
-        """Leave out what leads to places of other kinds only."""
-        for name in set(self.fields) - set(FIELDS.get(place.partition(":")[0], self.fields)):
+    def __init__(self, given: Any, kind: str, **options: Any) -> None:
+        super().__init__(given, **options)
+        self.kind = kind
+        for name in set(AccessForm.base_fields) - set(KINDS[kind].fields):
             del self.fields[name]
+        for name in self.fields.keys() & KINDS[kind].labels:
+            self.fields[name].label = str(KINDS[kind].labels[name])
+        for name in SECRETS:
+            if name in self.fields and self.data.get(name):
+                self.fields[name].help_text = _("Give it again: what is secret does not come back with the page.")
 
-    def access(self, place: str) -> reach.Access:
+    def access(self) -> reach.Access:
         """What was given, under the names that the place needs."""
         wish = dict.fromkeys(AccessForm.base_fields, "") | self.cleaned_data
-        named = dict(zip(NAMES.get(place.partition(":")[0], NAMES["rest"]), (wish["user"], wish["password"]), strict=True))
+        named = dict(zip(KINDS[self.kind].credentials, (wish["user"], wish["password"]), strict=False))
         given = {name: value for name, value in {**named, reach.SSH_KEY: wish["ssh_key"]}.items() if value}
         return reach.Access(given, wish["host_key"], wish["ca_certificate"])
 
@@ -95,20 +148,30 @@ class RepositoryForm(AccessForm):
     )
     field_order = ("name", "location")
 
-    def __init__(self, given: Any, folders: Sequence[Path]) -> None:
-        super().__init__(given, initial={"location": str(folders[0] / unused(folders[0], "local"))})
-        self.fields["location"].help_text = _(
-            "A folder on this machine below {places}, or sftp:user@host:/path, s3:https://host/bucket, rest:https://host/path. No passwords here."
-        ).format(places=", ".join(str(folder) for folder in folders))
+    def __init__(self, given: Any, kind: str, folders: Sequence[Path], typed: Mapping[str, str]) -> None:
+        proposed = {"location": str(folders[0] / unused(folders[0], "local"))} if kind == "folder" else {}
+        super().__init__(given, kind, initial={**proposed, **{name: typed[name] for name in KEPT if name in typed}})
+        below = _("Below {places}.").format(places=", ".join(str(folder) for folder in folders))
+        written = _("Written like {example}. No passwords here.").format(example=KINDS[kind].example)
+        self.fields["location"].help_text = below if kind == "folder" else written
+
+    def clean_location(self) -> str:
+        """A place of the kind whose fields were asked for."""
+        place = str(self.cleaned_data["location"])
+        if reach.kind(place) != self.kind:
+            raise forms.ValidationError(_("This is not such a place: it is written like {example}.").format(example=KINDS[self.kind].example))
+        return place
 
 
 @shell.page
 @require_http_methods(FORM)
 def add(request: shell.Request) -> HttpResponseBase:
-    """Make a repository."""
+    """Make a repository: first what kind of place it is, then what leads there."""
     access.require(request.user, Role.ADMINISTRATOR, request.organisation)
     folders = repositories.places(request.organisation)
-    form = RepositoryForm(request.POST or None, folders)
+    kind = request.GET.get("kind", "folder")
+    kind = kind if kind in KINDS else "folder"
+    form = RepositoryForm(request.POST or None, kind, folders, request.GET)
     if request.method == "POST" and form.is_valid():
         wish = form.cleaned_data
         try:
@@ -118,7 +181,7 @@ def add(request: shell.Request) -> HttpResponseBase:
                 wish["location"],
                 actor=access.actor(request.user),
                 recipients=wish["recipients"].split(),
-                access=form.access(wish["location"]),
+                access=form.access(),
                 within=folders,
             )
         except REFUSALS as error:
@@ -126,8 +189,7 @@ def add(request: shell.Request) -> HttpResponseBase:
         else:
             messages.success(request, _("The repository was made. Keep its recovery key in a safe place now."))
             return redirect("settings_repository", repository_id=made.pk)
-    shown = {"form": form, "tab": "repositories", "title": _("New repository"), "button": _("Make it"), "back": "settings_repositories"}
-    return render(request, "settings/form.html", shown)
+    return render(request, "settings/new_repository.html", {"form": form, "kinds": KINDS, "tab": "repositories"})
 
 
 @shell.page
@@ -137,11 +199,10 @@ def change(request: shell.Request, repository_id: int) -> HttpResponseBase:
     one = get_object_or_404(visible_to(request.user, Repository).select_related("organisation", "key", "credentials"), pk=repository_id)
     shell.look_at(request, one.organisation)
     access.require(request.user, Role.ADMINISTRATOR, one)
-    form = AccessForm(request.POST or None)
-    form.ask_for(one.location)
+    form = AccessForm(request.POST or None, reach.kind(one.location))
     if request.method == "POST" and form.is_valid():
         try:
-            repositories.set_access(one, form.access(one.location), actor=access.actor(request.user))
+            repositories.set_access(one, form.access(), actor=access.actor(request.user))
         except REFUSALS as error:
             form.refuse(error)
         else:
