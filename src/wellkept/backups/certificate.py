@@ -23,7 +23,7 @@ def issue(run_id: str, drill_id: int, facts: dict[str, Any]) -> dict[str, Any]:
     if not (drill.figures_equal and drill.neutral_proven and drill.escrow_key_used and drill.rto_seconds is not None):
         raise Failed(message(gettext_noop("The drill did not prove everything; there is no certificate")))
     now = timezone.now()
-    certificate = {**_described(drill), **_measured(drill), **_observed(facts), "issued_at": now.isoformat(), "steps": _steps(run_id)}
+    certificate = {**_described(drill), **_measured(drill, facts), **_observed(facts), "issued_at": now.isoformat(), "steps": _steps(run_id)}
     with transaction.atomic():
         changed = Drill.objects.filter(pk=drill_id, run_id=uuid.UUID(run_id), state=DrillState.RUNNING).update(
             state=DrillState.PROVEN, ended_at=now, certificate=certificate, differences=[]
@@ -75,12 +75,12 @@ def _described(drill: Drill) -> dict[str, Any]:
     }
 
 
-def _measured(drill: Drill) -> dict[str, Any]:
+def _measured(drill: Drill, facts: dict[str, Any]) -> dict[str, Any]:
     manifest = drill.backup.manifest
     age = (drill.started_at - drill.backup.snapshot_at).total_seconds() if drill.backup.snapshot_at else None
     return {
         "disaster_at": drill.started_at.isoformat(),
-        "newest_document": manifest["newest_document"],
+        "newest_document": facts["figures"]["newest_document"],
         "rto_seconds": drill.rto_seconds,
         "rpo_seconds": drill.rpo_seconds,
         "backup_age_seconds": age,

@@ -104,12 +104,16 @@ def check_tables(run_id: str) -> dict[str, Any]:
 
 
 def compare_before(run_id: str, drill_id: int) -> dict[str, Any]:
-    """Read every figure from the restored database and files: they must equal the manifest's."""
+    """Read every figure from the restored database and files: they must equal the manifest's. Then look which business document is the newest."""
+    drill = _drill(drill_id)
     here = copy.place(run_id)
     manifest = here.manifest()
     found = _differences(here, drill_id, ignore=())
-    _note_differences(_drill(drill_id), found, len(manifest["figures"]))
-    return {"figures": len(manifest["figures"]), "values": sum(len(figure["values"]) for figure in manifest["figures"])}
+    _note_differences(drill, found, len(manifest["figures"]))
+    with told(), copy.connection(here) as connection:
+        newest = connect.ability(drill.backup.environment, "storage").newest_document(connection)
+    values = sum(len(figure["values"]) for figure in manifest["figures"])
+    return {"figures": len(manifest["figures"]), "values": values, "newest_document": newest}
 
 
 def neutralise(run_id: str, drill_id: int) -> dict[str, Any]:
@@ -175,16 +179,18 @@ def sign_in(run_id: str, drill_id: int) -> dict[str, Any]:
     return {"probes": {timing.probe: round(timing.seconds, 3) for timing in timings}}
 
 
-def compare_after(run_id: str, drill_id: int, began: dict[str, Any]) -> dict[str, Any]:
-    """Read the figures again while the ERP runs: nothing but what neutralising changes on purpose may differ. Here the clock stops."""
+def compare_after(run_id: str, drill_id: int, began: dict[str, Any], newest: str | None) -> dict[str, Any]:
+    """Read the figures again while the ERP runs: nothing but what neutralising changes on purpose may differ. Here the clock stops.
+
+    ``newest`` is when the restored ERP's newest business document was made: what came later would have been lost.
+    """
     drill = _drill(drill_id)
     here = copy.place(run_id)
     changes = tuple(connect.ability(drill.backup.environment, "neutralise").CHANGES)
     found = _differences(here, drill_id, ignore=changes)
     _note_differences(drill, found, len(here.manifest()["figures"]))
     seconds = copy.since(began)
-    newest = here.manifest()["newest_document"] or here.manifest()["snapshot_at"]
-    lost = max(0.0, (drill.started_at - _moment(newest)).total_seconds())
+    lost = max(0.0, (drill.started_at - _moment(newest or here.manifest()["snapshot_at"])).total_seconds())
     Drill.objects.filter(pk=drill_id).update(figures_equal=True, rto_seconds=seconds, rpo_seconds=lost)
     return {"rto_seconds": seconds, "rpo_seconds": lost, "ignored": list(changes)}
 

@@ -94,7 +94,8 @@ def run_drill(run: Runbook, *, backup_id: int | None = None) -> Outcome:
     facts["neutralise"] = run.step("neutralise", drill.neutralise, run.id, drill_id, limit=HOUR)
     facts["start"] = run.step("start", drill.start_erp, run.id, drill_id, limit=600)
     facts["sign-in"] = run.step("sign-in", drill.sign_in, run.id, drill_id, limit=600)
-    facts["after"] = run.step("after", drill.compare_after, run.id, drill_id, facts["open"]["clock"], limit=4 * HOUR)
+    newest = facts["figures"]["newest_document"]
+    facts["after"] = run.step("after", drill.compare_after, run.id, drill_id, facts["open"]["clock"], newest, limit=4 * HOUR)
     facts["prove"] = run.step("prove", drill.prove_harmless, run.id, drill_id, limit=600)
     facts["destroy"] = run.step("destroy", drill.destroy, run.id, limit=600)
     result = run.step("certificate", certificate.issue, run.id, drill_id, facts, limit=60)

@@ -10,17 +10,20 @@ A snapshot holds ``/wellkept-set/`` (made for the set) and the ERP's file folder
 """
 
 import json
+import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from wellkept.lib.hashing import file_sha256, sha256
+from wellkept.lib.hashing import GrowingHash, file_sha256, sha256
 from wellkept.planning.figures import Figure, from_json
 
 FORMAT = 1
 FOLDER = "wellkept-set"
 MANIFEST, REFERENCES, SETTINGS, DUMP = "manifest.json", "references.jsonl", "settings", "dump"
+TABLE_FILE = re.compile(r"\d+\.dat")
+LOOK_SECONDS = 0.1
 NEEDED = ("system", "database", "postgresql", "snapshot_at", "figures", "dump", "settings", "files", "references")
 
 Manifest = dict[str, Any]
@@ -68,11 +71,20 @@ def brief(manifest: Manifest, figures: Sequence[Figure], digest: str) -> Manifes
     return {**kept, "figures": counts, "dump": {"bytes": manifest["dump"]["bytes"], "files": len(manifest["dump"]["hashes"])}, "sha256": digest}
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file below a folder, by its path in it."""
-    paths = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: -path.stat().st_size)
-    with ThreadPoolExecutor() as pool:
-        return {str(path.relative_to(folder)): digest for path, digest in zip(paths, pool.map(file_sha256, paths), strict=True)}
+def growing_hashes(folder: Path, whole: threading.Event) -> dict[str, str]:
+    """The SHA-256 of every file of a dump by its name, read while pg_dump writes it; returns when the dump is ``whole``.
+
+    pg_dump only ever appends to a table's file. The list of contents and that of large objects are read at the end.
+    """
+    tables: dict[str, GrowingHash] = {}
+    done = False
+    while not done:
+        done = whole.wait(LOOK_SECONDS)
+        for path in folder.glob("*.dat") if folder.is_dir() else ():
+            if TABLE_FILE.fullmatch(path.name):
+                tables.setdefault(path.name, GrowingHash(path)).read()
+    others = {path.name: file_sha256(path) for path in folder.iterdir() if path.name not in tables} if folder.is_dir() else {}
+    return others | {name: hashed.digest() for name, hashed in tables.items()}
 
 
 def check_hashes(restored: Path, manifest: Manifest) -> int:

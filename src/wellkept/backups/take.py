@@ -54,7 +54,6 @@ class Readings:
 
     figures: list[Figure]
     as_json: str
-    newest_document: str | None
     references: int
     at: str
     server_version: str
@@ -269,22 +268,22 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
     server = _server(site)
     with postgres.snapshot(server, site.database) as (connection, snapshot_id), command.stoppable(connection.cancel):
         at = datetime.now(UTC).isoformat()
-        # One processor for the figures: the others dump, and serve the ERP's users.
-        connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        # One processor for the figures: the others dump, and serve the ERP's users. Compiling the queries costs more than it saves.
+        connection.execute("SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off")
         ability = connect.ability(environment, "figures")
         # Sequences move on outside of snapshots: read after the dump has passed them, they would be ahead of it.
         counted = ability.counters(connection)
         target = folder / sets.DUMP
-        with aside(lambda: _dump(server, site.database, target, snapshot_id)) as dumped:
+        version = postgres.server_version(connection)
+        with aside(lambda: _dump(server, site.database, target, snapshot_id, version)) as dumped:
             figures = ability.read(connection, storage.files, site.database, layout=storage.layout, counted=counted)
             progress.report(note=message(gettext_noop("{count} figures read; the database is being dumped"), count=len(figures)))
             keeper = connect.ability(environment, "storage")
             count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)
-            newest = keeper.newest_document(connection)
             as_json = json.dumps(to_json(figures), ensure_ascii=False)
             described = dumped.result()
         progress.milestone("dump:dumped")
-        return Readings(list(figures), as_json, newest, count, at, connection.info.parameter_status("server_version") or "", described)
+        return Readings(list(figures), as_json, count, at, connection.info.parameter_status("server_version") or "", described)
 
 
 def _jobs() -> int:
@@ -337,7 +336,6 @@ def _manifest(backup: Backup, site: Site, readings: Readings, seen: Discovery) -
         "modules": {part.name: part.active or part.installed for part in modules},
         "postgresql": {"major": int(readings.server_version.split(".")[0]), "version": readings.server_version},
         "snapshot_at": readings.at,
-        "newest_document": readings.newest_document,
     }
 
 
@@ -346,10 +344,15 @@ def _files(storage: Storage, seen: Discovery) -> dict[str, Any]:
     return {"root": str(root) if root else None, "layout": dict(storage.layout), "count": seen.files_count, "bytes": seen.files_bytes}
 
 
-def _dump(server: postgres.Server, database: str, target: Path, snapshot_id: str) -> dict[str, Any]:
-    """Dump, and hash the dump while others still read figures; returns the hash of each file and the size in bytes."""
-    postgres.dump(server, database, target, snapshot_id=snapshot_id, jobs=_jobs(), sync=False)
-    return {"hashes": sets.hashes(target), "bytes": sum(path.stat().st_size for path in target.iterdir())}
+def _dump(server: postgres.Server, database: str, target: Path, snapshot_id: str, version: int) -> dict[str, Any]:
+    """Dump, and hash the files of the dump while they grow; returns the hash of each and their bytes together."""
+    over = threading.Event()
+    with aside(lambda: sets.growing_hashes(target, over)) as hashed:
+        try:
+            postgres.dump(server, database, target, version=version, snapshot_id=snapshot_id, jobs=_jobs(), sync=False)
+        finally:
+            over.set()
+        return {"hashes": hashed.result(), "bytes": sum(path.stat().st_size for path in target.iterdir())}
 
 
 def _held(repository: Repository) -> int | None:

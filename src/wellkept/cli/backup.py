@@ -47,7 +47,7 @@ def show(number: BackupArgument, as_json: Json = False) -> None:
     """Show one backup with what its manifest says."""
     row = queries.backups(Backup.objects.filter(pk=_pick(number).pk)).get()
     manifest = row.manifest
-    known = ("versions", "postgresql", "database", "newest_document", "figures", "references", "files", "dump")
+    known = ("versions", "postgresql", "database", "figures", "references", "files", "dump")
     output.emit({**queries.plain_backup(row), "manifest": {name: manifest[name] for name in known if name in manifest}}, as_json=as_json)
 
 

@@ -350,6 +350,7 @@ def dump(
     database: str,
     target: Path,
     *,
+    version: int | None = None,
     snapshot_id: str | None = None,
     jobs: int = 1,
     compress: int = 0,
@@ -359,10 +360,11 @@ def dump(
 ) -> command.Completed:
     """pg_dump in directory format into ``target`` (made by it). Uncompressed by default, so that restic finds equal blocks again.
 
-    ``sync=False`` does not wait for the disk: for a dump that is only read again at once.
+    ``version`` is the server's major version where it is known already. ``sync=False`` does not wait for the disk: for a dump that is only read
+    again at once.
     """
-    version = _server_major(server, database)
-    args: list[str | Path] = [binaries_for(version) / "pg_dump", "--format=directory", f"--compress={compress}", f"--jobs={jobs}", "--no-password"]
+    program = binaries_for(version or _server_major(server, database)) / "pg_dump"
+    args: list[str | Path] = [program, "--format=directory", f"--compress={compress}", f"--jobs={jobs}", "--no-password"]
     if snapshot_id is not None:
         args.append(f"--snapshot={snapshot_id}")
     if not sync:

@@ -51,10 +51,11 @@ RECONCILIATIONS = """
            coalesce(sum(l.debit - l.credit) FILTER (WHERE l.reconciliation IS NULL), 0)
     FROM account_move_line l JOIN account_account a ON a.id = l.account WHERE a.reconcile GROUP BY a.company, a.id, a.code, a.name
 """
-# The digits at the end (the last 18: so many a bigint holds) are cut off with rtrim: regular expressions would take three times as long.
+# The digits at the end (the last 18: so many a bigint holds) are cut off with rtrim: regular expressions would take three times as long. OFFSET 0
+# keeps the planner from doing it anew wherever the prefix is used.
 NUMBERS = """
-    WITH cut AS (SELECT series, number, rtrim(number, '0123456789') AS prefix FROM ({source}) s)
-    SELECT series, prefix, right(substr(number, length(prefix) + 1), 18)::bigint AS n FROM cut WHERE prefix <> number
+    SELECT series, prefix, right(CASE WHEN prefix = '' THEN number ELSE right(number, -length(prefix)) END, 18)::bigint AS n
+    FROM (SELECT series, number, rtrim(number, '0123456789') AS prefix FROM ({source}) s OFFSET 0) cut WHERE prefix <> number
 """
 RANGES = "SELECT series, prefix, count(*), min(n), max(n), count(DISTINCT n) FROM ({numbers}) x GROUP BY series, prefix"
 GAPS = """
