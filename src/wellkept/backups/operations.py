@@ -41,7 +41,13 @@ def _restore_clean_up(run_id: str, **wish: Any) -> None:
     cleanup=_take_clean_up,
 )
 def take_backup(run: Runbook, *, repository_id: int | None = None) -> Outcome:
-    """Back up one environment as a set; a second round when the ERP removed a file between the dump and the store."""
+    """Back up one environment as a set."""
+    result = take_steps(run, repository_id)
+    return Outcome(message(gettext_noop("Backed up {files} files, {size} MB"), files=result["files"], size=round(result["bytes"] / 1e6, 1)), result)
+
+
+def take_steps(run: Runbook, repository_id: int | None) -> dict[str, Any]:
+    """The steps of a backup, as a part of any run; a second round when the ERP removed a file between the dump and the store."""
     facts = run.step("check", take.begin, run.id, choose.Wish(run.system_id, run.environment_id, repository_id), limit=600)
     backup_id = facts["backup_id"]
     stored: dict[str, Any] = {}
@@ -57,8 +63,7 @@ def take_backup(run: Runbook, *, repository_id: int | None = None) -> Outcome:
     else:
         text = gettext_noop("A file that the ERP needs is missing, so this is not a good backup: {missing}")
         raise Failed(message(text, missing=", ".join(missing)))
-    result = run.step("finish", take.finish, run.id, backup_id, {**stored, "snapshot": checked["snapshot"]}, limit=60)
-    return Outcome(message(gettext_noop("Backed up {files} files, {size} MB"), files=result["files"], size=round(result["bytes"] / 1e6, 1)), result)
+    return dict(run.step("finish", take.finish, run.id, backup_id, {**stored, "snapshot": checked["snapshot"]}, limit=60))
 
 
 @operation(
@@ -84,6 +89,18 @@ def take_backup(run: Runbook, *, repository_id: int | None = None) -> Outcome:
 )
 def run_drill(run: Runbook, *, backup_id: int | None = None) -> Outcome:
     """Prove that a set (the newest good one by default) can be restored."""
+    facts = restore_steps(run, backup_id)
+    facts |= proof_steps(run, facts)
+    facts["destroy"] = run.step("destroy", drill.destroy, run.id, limit=600)
+    result = run.step("certificate", certificate.issue, run.id, facts["check"]["drill_id"], facts, limit=60)
+    text = message(
+        gettext_noop("Restored and proven: back in {rto} s, {figures} figures equal"), rto=round(result["rto_seconds"], 1), figures=result["figures"]
+    )
+    return Outcome(text, result)
+
+
+def restore_steps(run: Runbook, backup_id: int | None) -> dict[str, Any]:
+    """The steps from a set to a harmless copy with equal books, as a part of any run; returns their results by phase."""
     facts: dict[str, Any] = {"check": run.step("check", drill.begin, run.id, run.system_id, backup_id, limit=60)}
     drill_id = facts["check"]["drill_id"]
     facts["open"] = run.step("open", drill.open_repository, run.id, drill_id, limit=4 * HOUR, **PATIENT)
@@ -92,17 +109,19 @@ def run_drill(run: Runbook, *, backup_id: int | None = None) -> Outcome:
     facts["tables"] = run.step("tables", drill.check_tables, run.id, limit=DAY)
     facts["figures"] = run.step("figures", drill.compare_before, run.id, drill_id, limit=4 * HOUR)
     facts["neutralise"] = run.step("neutralise", drill.neutralise, run.id, drill_id, limit=HOUR)
-    facts["start"] = run.step("start", drill.start_erp, run.id, drill_id, limit=600)
-    facts["sign-in"] = run.step("sign-in", drill.sign_in, run.id, drill_id, limit=600)
+    return facts
+
+
+def proof_steps(run: Runbook, facts: dict[str, Any]) -> dict[str, Any]:
+    """The steps that prove a copy by working on it; it is stopped and still there afterwards. Returns their results by phase."""
+    drill_id = facts["check"]["drill_id"]
     newest = facts["figures"]["newest_document"]
-    facts["after"] = run.step("after", drill.compare_after, run.id, drill_id, facts["open"]["clock"], newest, limit=4 * HOUR)
-    facts["prove"] = run.step("prove", drill.prove_harmless, run.id, drill_id, limit=600)
-    facts["destroy"] = run.step("destroy", drill.destroy, run.id, limit=600)
-    result = run.step("certificate", certificate.issue, run.id, drill_id, facts, limit=60)
-    text = message(
-        gettext_noop("Restored and proven: back in {rto} s, {figures} figures equal"), rto=round(result["rto_seconds"], 1), figures=result["figures"]
-    )
-    return Outcome(text, result)
+    return {
+        "start": run.step("start", drill.start_erp, run.id, drill_id, limit=600),
+        "sign-in": run.step("sign-in", drill.sign_in, run.id, drill_id, limit=600),
+        "after": run.step("after", drill.compare_after, run.id, drill_id, facts["open"]["clock"], newest, limit=4 * HOUR),
+        "prove": run.step("prove", drill.prove_harmless, run.id, drill_id, limit=600),
+    }
 
 
 @operation(
