@@ -13,6 +13,32 @@ DAY = 24 * HOUR
 ROUNDS = 2
 PATIENT: dict[str, Any] = {"retries": 20, "wait": 15.0}
 """For steps that must wait while another run holds the repository, or while its place does not answer."""
+TAKE_PHASES = (
+    ("check", gettext_noop("Check")),
+    ("dump", gettext_noop("Dump the database and read the figures")),
+    ("store", gettext_noop("Store")),
+    ("check-set", gettext_noop("Check the set")),
+    ("finish", gettext_noop("Finish")),
+)
+RESTORE_PHASES = (
+    ("check", gettext_noop("Check")),
+    ("open", gettext_noop("Open with the escrowed key")),
+    ("restore", gettext_noop("Restore the files")),
+    ("database", gettext_noop("Restore the database")),
+    ("tables", gettext_noop("Check tables and indexes")),
+    ("figures", gettext_noop("Compare the books")),
+    ("neutralise", gettext_noop("Make the copy harmless")),
+)
+PROOF_PHASES = (
+    ("start", gettext_noop("Start the ERP behind a wall")),
+    ("sign-in", gettext_noop("Sign in and read")),
+    ("after", gettext_noop("Compare the books again")),
+    ("prove", gettext_noop("Prove that it reached nobody")),
+)
+END_PHASES = (
+    ("destroy", gettext_noop("Destroy the copy")),
+    ("certificate", gettext_noop("Certificate")),
+)
 
 
 def _take_clean_up(run_id: str, **_arguments: Any) -> None:
@@ -31,13 +57,7 @@ def _restore_clean_up(run_id: str, **wish: Any) -> None:
     "backups.take",
     title=gettext_noop("Back up"),
     maintenance_type="preventive",
-    phases=(
-        ("check", gettext_noop("Check")),
-        ("dump", gettext_noop("Dump the database and read the figures")),
-        ("store", gettext_noop("Store")),
-        ("check-set", gettext_noop("Check the set")),
-        ("finish", gettext_noop("Finish")),
-    ),
+    phases=TAKE_PHASES,
     cleanup=_take_clean_up,
 )
 def take_backup(run: Runbook, *, repository_id: int | None = None) -> Outcome:
@@ -70,21 +90,7 @@ def take_steps(run: Runbook, repository_id: int | None) -> dict[str, Any]:
     "backups.drill",
     title=gettext_noop("Restore drill"),
     maintenance_type="preventive",
-    phases=(
-        ("check", gettext_noop("Check")),
-        ("open", gettext_noop("Open with the escrowed key")),
-        ("restore", gettext_noop("Restore the files")),
-        ("database", gettext_noop("Restore the database")),
-        ("tables", gettext_noop("Check tables and indexes")),
-        ("figures", gettext_noop("Compare the books")),
-        ("neutralise", gettext_noop("Make the copy harmless")),
-        ("start", gettext_noop("Start the ERP behind a wall")),
-        ("sign-in", gettext_noop("Sign in and read")),
-        ("after", gettext_noop("Compare the books again")),
-        ("prove", gettext_noop("Prove that it reached nobody")),
-        ("destroy", gettext_noop("Destroy the copy")),
-        ("certificate", gettext_noop("Certificate")),
-    ),
+    phases=(*RESTORE_PHASES, *PROOF_PHASES, *END_PHASES),
     cleanup=_drill_clean_up,
 )
 def run_drill(run: Runbook, *, backup_id: int | None = None) -> Outcome:
