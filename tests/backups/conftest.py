@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from tests.people import make_environment, make_organisation, make_system
 from tests.services import tryton
+from tests.services.keys import quicken
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, repositories, take
 from wellkept.backups.models import Backup, BackupState, Repository
@@ -88,6 +89,13 @@ def take_backup(environment: Environment, run_id: str) -> Backup:
     return Backup.objects.get(pk=backup_id)
 
 
+def quick_repository(organisation: Organisation, name: str, folder: Path) -> Repository:
+    """A repository made as a person makes it, and then quick to open."""
+    repository = repositories.create(organisation, name, str(folder), actor="test")
+    quicken(folder, secrets.open(repository.key))
+    return repository
+
+
 @pytest.fixture(scope="session")
 def company(erp_place: tuple[postgres.Server, Path], company_template: str) -> Iterator[Site]:
     """The company whose backups are tested; what a test changes in it, it puts back."""
@@ -104,7 +112,7 @@ def frozen(company: Site, django_db_setup: None, django_db_blocker: Any, tmp_pat
     with django_db_blocker.unblock(), transaction.atomic():
         organisation = make_organisation("frozen")
         environment = kept_environment(company, organisation)
-        repository = repositories.create(organisation, "local", str(folder), actor="test")
+        repository = quick_repository(organisation, "local", folder)
         run_id = new_run(organisation)
         backup = take_backup(environment, run_id)
         scratch.remove(run_id)

@@ -13,8 +13,10 @@ import pytest
 from tests.backups.conftest import content_hash, kept_environment
 from tests.people import make_organisation
 from tests.services.installation import Installation, installed, leftovers
+from tests.services.keys import quicken
 from wellkept.adapters.base import Site
-from wellkept.backups.models import Backup, Drill
+from wellkept.backups.models import Backup, Drill, Repository
+from wellkept.estate import secrets
 from wellkept.operations import records
 from wellkept.operations.models import Record
 from wellkept.tools import postgres
@@ -51,6 +53,7 @@ def test_from_an_empty_installation_to_a_proven_restore(installation: Installati
     assert wellkept(installation, "backup", "take", "erp1", code=10)["outcome"].startswith("There is no such repository")
     made = wellkept(installation, "repository", "create", "local", tmp_path / "repository")
     assert (made["repository"], made["place"], len(made["recipients"])) == ("local", str(tmp_path / "repository"), 2)
+    quicken(tmp_path / "repository", secrets.open(Repository.objects.get().key))
     identity = tmp_path / "recovery.txt"
     wellkept(installation, "repository", "recovery-key", "local", "--out", identity, "--yes")
     assert stat.S_IMODE(identity.stat().st_mode) == 0o600

@@ -18,6 +18,7 @@ from wellkept.adapters.base import Site
 from wellkept.backups import choose, drill, forget, reach, repositories, take, verify
 from wellkept.backups.models import Backup, BackupState, Drill, Repository
 from wellkept.cli import repository as by_command
+from wellkept.estate import secrets
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Organisation
 from wellkept.lib.text import say
@@ -104,6 +105,7 @@ def ending(call: Callable[[], Any]) -> Failed:
 
 def test_a_company_goes_there_and_comes_back(place: Place, environment: Environment, new_runs: Callable[[], str]) -> None:
     repository = made_at(place, environment.system.organisation)
+    place.quicken("erp", secrets.open(repository.key))
     assert repository.host_key == (ssh.host_key(place.host_key).text if place.host_key else "")
     newer = take_backup(environment, new_runs())
     older = earlier(newer, 1, place.stored("erp"))

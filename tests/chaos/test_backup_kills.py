@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from tests.backups.conftest import quick_repository
 from tests.chaos import killing
 from tests.services.installation import Installation, strays, until
 from wellkept.adapters.base import Site
@@ -47,8 +48,7 @@ def kept(installation: Installation, place: Environment, small_company: Site) ->
 
 @pytest.fixture(scope="module")
 def repository(kept: Environment, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    folder = tmp_path_factory.mktemp("repository") / "r"
-    return repositories.create(kept.system.organisation, "local", str(folder), actor="test")
+    return quick_repository(kept.system.organisation, "local", tmp_path_factory.mktemp("repository") / "r")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.services.keys import quicken
 from wellkept import home as homes
 from wellkept.tools import command, postgres
 
@@ -58,6 +59,12 @@ class Place:
         command.run(["chmod", "-R", "u+w", target])
         if self.user is not None:
             command.run(["chown", "-R", self.user, self.folder])
+
+    def quicken(self, name: str, password: str) -> None:
+        """Make the key of a repository quick to derive, while the server is away: some remember which files they have."""
+        self.cut()
+        quicken(self.stored(name), password)
+        self.start()
 
     def start(self) -> None:
         """Start the server, again on the same port, and wait until it listens; it ends with the thread that calls this."""

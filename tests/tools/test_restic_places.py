@@ -93,6 +93,7 @@ def test_an_append_only_server_takes_backups_and_gives_nothing_away(tmp_path: Pa
     with places.rest_server("--append-only") as place:
         repository = at(place)
         restic.init(repository)
+        place.quicken("one", repository.password)
         done = restic.backup(repository, ["note"], cwd=tmp_path, tags=["set=1"])
         with pytest.raises(restic.KeepsAll, match="403 Forbidden"):
             restic.forget(repository, [done.snapshot])
