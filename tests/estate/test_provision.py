@@ -102,8 +102,9 @@ def test_a_killed_and_cancelled_provisioning_leaves_nothing(installation: Instal
 @pytest.mark.slow
 def test_a_provisioned_system_is_stopped_started_and_destroyed(installation: Installation) -> None:
     organisation, _made = Organisation.objects.get_or_create(slug="harbour", defaults={"name": "Harbour"})
-    if not installation.pids:
-        installation.start_worker()
+    # A worker that counts as dead after two seconds without a sign would be given up on a busy machine.
+    installation.kill_all()
+    installation.start_worker()
     run = operations.request(organisation, "erp1", size="small", seed=1, who=access.Console("root"))
     ended = runtime.wait(run.pk, timeout=900)
     assert ended.state == "succeeded", ended.outcome
