@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins: list[str] = ["tests.people", "tests.services.committed", "tests.services.counts", "tests.services.tryton"]
+pytest_plugins: list[str] = ["tests.people", "tests.services.committed", "tests.services.counts", "tests.services.index", "tests.services.tryton"]

@@ -3,9 +3,11 @@
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
 from wellkept.operations.models import Checkpoint, Lease, Record, Run, Schedule, Step, Worker
+from wellkept.upgrades.models import Assessment, NoteVersion, Release
 
 __all__ = [
     "ApiToken",
+    "Assessment",
     "Backup",
     "Checkpoint",
     "Component",
@@ -14,9 +16,11 @@ __all__ = [
     "Host",
     "Lease",
     "Membership",
+    "NoteVersion",
     "Organisation",
     "Person",
     "Record",
+    "Release",
     "Repository",
     "Run",
     "Schedule",

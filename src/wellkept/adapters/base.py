@@ -405,10 +405,7 @@ class Releases(Protocol):
 
 
 class Notes(Protocol):
-    """The manual steps of a migration. Each runs in one transaction of its own, which is rolled back when it fails.
-
-    ``breaches`` only reads: it names the data that the target would refuse, and is for a database of the series ``current``.
-    """
+    """The manual steps of a migration. Each runs in one transaction of its own, which is rolled back when it fails."""
 
     def notes(self, current: str, target: str) -> Sequence[Note]: ...
 
@@ -418,4 +415,14 @@ class Notes(Protocol):
 
     def holds(self, connection: Connection, note: Note) -> bool: ...
 
+
+class Outlook(Protocol):
+    """What the target means for this company, before anything is done: both only ask.
+
+    ``breaches`` names data that it would refuse, in a database of the series ``current``. ``offered`` gives for each module its newest version in
+    the package index for a series, None where there is none.
+    """
+
     def breaches(self, connection: Connection, current: str, target: str) -> Sequence[Breach]: ...
+
+    def offered(self, modules: Collection[str], series: str, *, cache: Path) -> Mapping[str, str | None]: ...

@@ -73,10 +73,12 @@ PLACES: dict[str, Place] = {
     "Repository": Place("organisation", "backups__system", several=True),
     "Backup": Place("organisation", "system"),
     "Drill": Place("organisation", "system"),
+    "Assessment": Place("organisation", "system"),
+    "NoteVersion": Place("organisation", "system"),
 }
 OWN: dict[str, str] = {"Person": "pk", "ApiToken": "person", "Membership": "person"}
 """What a person sees of their own, whatever their role: the lookup that leads to the person."""
-INSTALLATION = {"Worker"}
+INSTALLATION = {"Worker", "Release"}
 """Models that belong to the installation and to no organisation: every member of any organisation sees them."""
 
 

@@ -1,18 +1,13 @@
 """What releases there are, what they need, and how one is installed beside another: against a package index of our own, with the real clients."""
 
-import base64
 import datetime as dt
-import functools
-import hashlib
 import sys
-import threading
-import zipfile
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.services.index import Index
 from tests.services.tryton import NEXT, SERIES
 from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Site, Unreachable, Unsupported
 from wellkept.adapters.tryton import releases
@@ -21,50 +16,6 @@ from wellkept.adapters.tryton.provision.install import install_lock
 from wellkept.tools import command, postgres
 
 KNOWN = ["6.0", "6.2", "7.0", "7.2", "8.0", "8.2"]
-
-
-class Index:
-    """A package index: a folder of real wheels, served as every index serves them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def add(self, package: str, version: str) -> str:
-        """Build a wheel with one empty module and return its hash."""
-        name = package.replace("-", "_")
-        wheel = self.folder / package / f"{name}-{version}-py3-none-any.whl"
-        wheel.parent.mkdir(exist_ok=True)
-        info = f"{name}-{version}.dist-info"
-        content = {
-            f"{name}.py": "",
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        digests = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=") for path, text in content.items()}
-        record = "".join(f"{path},sha256={digests[path]},{len(text)}\n" for path, text in content.items()) + f"{info}/RECORD,,\n"
-        with zipfile.ZipFile(wheel, "w") as file:
-            for path, text in {**content, f"{info}/RECORD": record}.items():
-                file.writestr(path, text)
-        return hashlib.sha256(wheel.read_bytes()).hexdigest()
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    """An index of the test's own, which the clients are told of as an administrator would tell them."""
-    folder = tmp_path / "simple"
-    folder.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/simple"
-        for name, value in {"PIP_INDEX_URL": address, "PIP_FIND_LINKS": "", "UV_DEFAULT_INDEX": address, "UV_FIND_LINKS": ""}.items():
-            monkeypatch.setenv(name, value)
-        yield Index(folder)
-        server.shutdown()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from wellkept.adapters.tryton.releases.constraints import breaches
 from wellkept.adapters.tryton.releases.index import available, path
 from wellkept.adapters.tryton.releases.jumps import JUMPS, notes
 from wellkept.adapters.tryton.releases.migration import migrate, read_log
-from wellkept.adapters.tryton.releases.needs import install, lock, missing, requirements
+from wellkept.adapters.tryton.releases.needs import install, lock, missing, offered, requirements
 from wellkept.adapters.tryton.releases.steps import applies, holds, run_note
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "migrate",
     "missing",
     "notes",
+    "offered",
     "path",
     "read_log",
     "requirements",

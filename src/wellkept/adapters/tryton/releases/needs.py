@@ -3,7 +3,7 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -55,13 +55,12 @@ def lock(target: Path, series: str, modules: Collection[str], *, cache: Path) ->
     extra = missing(modules, series)
     if not extra:
         return ours
-    names = {module: f"trytond-{module.replace('_', '-')}" for module in extra}
-    unknown = [module for module, name in names.items() if not any(_of(series, version) for version in index.versions(name, cache=cache))]
+    unknown = [module for module, version in offered(extra, series, cache=cache).items() if version is None]
     if unknown:
         raise Invalid(f"there is no version {series} of {', '.join(unknown)}: bring it yourself, replace it, or remove it before the upgrade")
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "modules.in"
-        wanted.write_text("".join(f"{name}=={series}.*\n" for name in names.values()))
+        wanted.write_text("".join(f"{_package(module)}=={series}.*\n" for module in extra))
         shape = ["--generate-hashes", "--no-header", "--no-annotate", "--python-version", "3.11", "--quiet"]
         args: list[str | Path] = [uv_program(), "pip", "compile", *shape, "--output-file", target, ours, wanted]
         try:
@@ -69,6 +68,12 @@ def lock(target: Path, series: str, modules: Collection[str], *, cache: Path) ->
         except command.CommandFailed as error:
             raise _failure(error, f"the modules {', '.join(extra)} do not fit into series {series}") from error
     return target
+
+
+def offered(modules: Collection[str], series: str, *, cache: Path) -> Mapping[str, str | None]:
+    """The newest version of each module in the package index for a series; None where there is none. Raises Unreachable."""
+    found = {module: [one for one in index.versions(_package(module), cache=cache) if _of(series, one)] for module in sorted(modules)}
+    return {module: max(versions, key=_key, default=None) for module, versions in found.items()}
 
 
 def install(folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None, lock_file: Path | None = None) -> Path:
@@ -124,6 +129,10 @@ def _postgresql(site: Site) -> str | None:
 
 def _requirement(name: str, needed: str, found: str | None) -> Requirement:
     return Requirement(name, f">={needed}", found, found is not None and _key(found) >= _key(needed))
+
+
+def _package(module: str) -> str:
+    return f"trytond-{module.replace('_', '-')}"
 
 
 def _of(series: str, version: str) -> bool:

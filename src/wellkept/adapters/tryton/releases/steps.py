@@ -65,9 +65,10 @@ def _execute(connection: Connection, action: str) -> None:
 
 
 def _asked(connection: Connection, note: Note, query: str) -> bool:
+    """Ask one statement for a boolean. Prepared, it cannot be several, so that none can end the transaction and its limits."""
     try:
         with connection.transaction():
-            row = connection.execute(query.encode()).fetchone()
+            row = connection.execute(query.encode(), prepare=True).fetchone()
     except psycopg.Error as error:
         raise Invalid(f"{note.title}: this database does not understand its condition: {_first(error)}") from error
     if row is None or len(row) != 1 or not isinstance(row[0], bool):

@@ -1,0 +1,104 @@
+"""``wellkept upgrade``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from wellkept.cli import output, pick
+from wellkept.cli.output import Json, Wait
+from wellkept.cli.pick import SystemArgument
+from wellkept.estate import access
+from wellkept.estate.errors import NotFound
+from wellkept.estate.models import System
+from wellkept.operations import runtime
+from wellkept.operations.models import RunState
+from wellkept.upgrades import queries
+from wellkept.upgrades.models import Assessment
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it first.")
+LIST_COLUMNS = ("system", "release", "support_end", "newer", "assessed", "verdict", "assessed_at")
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Show the systems: their release, until when it is maintained, where they can go, and the newest assessment."""
+    rows = access.visible_to(pick.WHO, System).select_related("organisation").order_by("organisation__slug", "name")
+    lines = [_plain(line) for line in queries.lines(rows)]
+    output.emit(lines, as_json=as_json, table=None if as_json else LIST_COLUMNS, empty="No system yet: wellkept system adopt, or wellkept demo")
+
+
+@app.command()
+def assess(
+    system: SystemArgument,
+    to: Annotated[str, typer.Option(help="The series to go to, like 8.0.")],
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Say what an upgrade would meet: modules, manual steps, data it would refuse, room and time. The ERP is only read."""
+    environment = pick.environment(system)
+    run = runtime.submit("upgrades.assess", organisation=environment.system.organisation, environment=environment, arguments={"target": to})
+    if not wait:
+        output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+        return
+    run = output.follow(run)
+    if run.state != RunState.SUCCEEDED:
+        output.finish(run, as_json=as_json)
+    one = Assessment.objects.select_related("system").get(run=run)
+    if not as_json:
+        _show(one)
+    output.finish(run, as_json=as_json, data=queries.plain_assessment(one))
+
+
+@app.command()
+def show(system: SystemArgument, as_json: Json = False) -> None:
+    """Show the newest assessment of a system."""
+    one = newest(pick.system(system))
+    if as_json:
+        output.emit(queries.plain_assessment(one), as_json=True)
+    else:
+        _show(one)
+
+
+def newest(system: System) -> Assessment:
+    """The newest assessment of a system. Raises NotFound."""
+    found = Assessment.objects.filter(system=system).select_related("system").order_by("-made_at", "-pk").first()
+    if found is None:
+        raise NotFound(f"{system.name} was not assessed yet: wellkept upgrade assess {system.name} --to SERIES")
+    return found
+
+
+def _show(one: Assessment) -> None:
+    """The assessment for people: the facts in a few lines, then the risks in their order."""
+    plain = queries.plain_assessment(one)
+    applying = [note["id"] for note in plain["notes"] if note["applies"] in {"yes", "later"}]
+    facts = {
+        "system": plain["system"],
+        "way": " → ".join(plain["path"]),
+        "verdict": one.get_level_display(),
+        "made_at": plain["made_at"],
+        "modules": f"{plain['installed']} active, {plain['used']} in use",
+        "missing": [f"{entry['module']} ({entry['offered'] or 'nowhere'})" for entry in plain["missing"]],
+        "needs": [f"{need['name']} {need['needed']}, here {need['found'] or 'unknown'}" for need in plain["requirements"] or []],
+        "notes": [*applying, f"and {len(plain['notes']) - len(applying)} that do not apply"],
+        "room": [f"{place['what']}: {_size(place['needed'])} needed, {_size(place['free'])} free" for place in plain["space"]],
+    }
+    output.emit(facts, as_json=False)
+    output.emit(plain["risks"], as_json=False, table=("level", "text", "remedy"), empty="Nothing is in the way.")
+
+
+def _size(size: int | None) -> str:
+    return f"{size / 1e6:.0f} MB" if size is not None else "unknown"
+
+
+def _plain(line: queries.Line) -> dict[str, Any]:
+    one = line.assessment
+    return {
+        "system": line.system.name,
+        "organisation": line.system.organisation.slug,
+        "release": line.series or None,
+        "support_end": line.support_end,
+        "newer": [release.series for release in line.newer],
+        "assessed": one.target if one else None,
+        "verdict": str(one.level) if one else None,
+        "assessed_at": one.made_at if one else None,
+    }

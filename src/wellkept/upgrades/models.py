@@ -1,0 +1,86 @@
+"""Known releases, assessments of an upgrade, and the notes that a system has of its own."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from wellkept.estate.models import Environment, Organisation, Person, System
+from wellkept.operations.models import Run
+
+
+class Release(models.Model):
+    """A series of a kind of ERP, as its package index showed it at ``seen_at``. The dates are null where the maker's rule says nothing yet."""
+
+    adapter = models.CharField(max_length=30)
+    series = models.CharField(max_length=30)
+    newest = models.CharField(max_length=60)
+    released = models.DateField(null=True, blank=True)
+    support_end = models.DateField(null=True, blank=True)
+    long_term = models.BooleanField(default=False)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["adapter", "series"], name="one_release_per_series")]
+
+    def __str__(self) -> str:
+        return f"{self.adapter} {self.series}"
+
+
+class Level(models.TextChoices):
+    """How an upgrade looks from here."""
+
+    WELL = "well", _("Nothing in the way")
+    WATCH = "watch", _("Look at this first")
+    ACT = "act", _("Something is in the way")
+
+
+class Assessment(models.Model):
+    """What an upgrade of an environment from a series to another would meet, as it was at ``made_at``; ``report`` is a Report as plain data."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="assessments")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="assessments")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="assessments")
+    run = models.OneToOneField(Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="assessment")
+    current = models.CharField(_("from"), max_length=30)
+    target = models.CharField(_("to"), max_length=30)
+    level = models.CharField(_("verdict"), max_length=10, choices=Level)
+    made_at = models.DateTimeField(default=timezone.now)
+    report = models.JSONField(default=dict)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["system", "-made_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.system_id}: {self.current} → {self.target}"
+
+
+class NoteVersion(models.Model):
+    """One version of a note that a system has of its own: a new one, a correction of one that comes with us, or that it is left out.
+
+    Versions are never changed, only followed by newer ones. ``content`` holds the fields of adapters.base.Note but its id; a note that is
+    ``disabled`` keeps the content that is left out. ``author`` and ``approver`` are named as in records; the second is another person than the first.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="notes")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="notes")
+    current = models.CharField(_("from"), max_length=30)
+    target = models.CharField(_("to"), max_length=30)
+    name = models.SlugField(_("name"), max_length=80, allow_unicode=False)
+    version = models.PositiveIntegerField()
+    content = models.JSONField(default=dict)
+    disabled = models.BooleanField(_("left out"), default=False)
+    reason = models.TextField(_("reason"), max_length=2000)
+    author = models.CharField(max_length=254)
+    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+    approver = models.CharField(max_length=254, blank=True)
+    approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["system", "current", "target", "name", "version"], name="one_note_per_version")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.version})"

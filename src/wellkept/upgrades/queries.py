@@ -1,0 +1,78 @@
+"""What pages, commands and the API show of upgrades."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from wellkept.estate.models import Environment, Kind, System
+from wellkept.lib.text import say
+from wellkept.upgrades import releases
+from wellkept.upgrades.models import Assessment, Release
+
+
+@dataclass(frozen=True)
+class Line:
+    """One system: where it stands, until when that is maintained, where it can go, and its newest assessment."""
+
+    system: System
+    series: str
+    support_end: dt.date | None
+    newer: list[Release]
+    assessment: Assessment | None
+
+    @property
+    def days_left(self) -> int | None:
+        """Days until the present series is no longer maintained; negative once it is not."""
+        return (self.support_end - timezone.localdate()).days if self.support_end else None
+
+    @property
+    def proposed(self) -> str:
+        """The target to offer first: the newest long-term series, or the newest of all."""
+        long_term = [one.series for one in self.newer if one.long_term]
+        return (long_term or [one.series for one in self.newer] or [""])[-1]
+
+
+def lines(systems: Iterable[System]) -> list[Line]:
+    """The systems in their order; three queries, however many there are."""
+    found = list(systems)
+    version = dict(Environment.objects.filter(system__in=found, kind=Kind.PRODUCTION).values_list("system_id", "version"))
+    known: dict[str, list[Release]] = {}
+    for one in Release.objects.all():
+        known.setdefault(one.adapter, []).append(one)
+    newest = {
+        one.system_id: one for one in assessments(Assessment.objects.filter(system__in=found)).order_by("system_id", "-made_at").distinct("system_id")
+    }
+    return [_line(system, releases.series_of(version.get(system.pk, "")), known.get(system.adapter, []), newest.get(system.pk)) for system in found]
+
+
+def _line(system: System, series: str, known: list[Release], assessment: Assessment | None) -> Line:
+    here = next((one for one in known if one.series == series), None)
+    later = sorted(
+        (one for one in known if series and releases.order(one.series) > releases.order(series)), key=lambda one: releases.order(one.series)
+    )
+    return Line(system, series, here.support_end if here else None, later, assessment)
+
+
+def assessments(rows: QuerySet[Assessment]) -> QuerySet[Assessment]:
+    """Assessments, newest first, without their reports."""
+    return rows.select_related("system__organisation").defer("report").order_by("-made_at", "-pk")
+
+
+def plain_assessment(one: Assessment) -> dict[str, Any]:
+    """An assessment as data for programs, its sentences said in English."""
+    risks = [{**risk, "text": say(risk["text"]), "remedy": say(risk["remedy"])} for risk in one.report["risks"]]
+    facts = {name: value for name, value in one.report.items() if name not in {"current", "target", "risks"}}
+    return {
+        "assessment": one.pk,
+        "system": one.system.name,
+        "from": one.current,
+        "to": one.target,
+        "verdict": str(one.level),
+        "made_at": one.made_at,
+        "risks": risks,
+        **facts,
+    }

@@ -1,0 +1,57 @@
+"""The releases that there are: asked of the package index, and kept, so that they are known when it does not answer."""
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from wellkept import home
+from wellkept.adapters import registry
+from wellkept.adapters.base import Unreachable
+from wellkept.upgrades.models import Release
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the index: when it was last asked with success (None: never), and why it does not answer now ("": it does)."""
+
+    seen_at: dt.datetime | None
+    problem: str
+
+
+def look(adapter: str) -> Known:
+    """Ask the index for the releases of a kind of ERP and keep what it says; when it does not answer, what was kept stays. Raises Unsupported."""
+    ability = registry.ability(adapter, "releases")
+    try:
+        found = ability.available(cache=home.cache())
+    except Unreachable as error:
+        newest = Release.objects.filter(adapter=adapter).order_by("-seen_at").first()
+        return Known(newest.seen_at if newest else None, str(error))
+    now = timezone.now()
+    with transaction.atomic():
+        for one in found:
+            facts = {name: value for name, value in asdict(one).items() if name != "series"}
+            Release.objects.update_or_create(adapter=adapter, series=one.series, defaults={**facts, "seen_at": now})
+        Release.objects.filter(adapter=adapter).exclude(seen_at=now).delete()
+    return Known(now, "")
+
+
+def kept(adapter: str) -> list[Release]:
+    """The releases that are known of a kind of ERP, oldest series first."""
+    return sorted(Release.objects.filter(adapter=adapter), key=lambda one: order(one.series))
+
+
+def newer(adapter: str, current: str) -> list[Release]:
+    """The known releases after a series."""
+    return [one for one in kept(adapter) if order(one.series) > order(current)]
+
+
+def series_of(version: str) -> str:
+    """The series of a version: "7.0" of "7.0.59"; "" of none."""
+    return ".".join(version.split(".")[:2])
+
+
+def order(series: str) -> tuple[int, ...]:
+    """By which series are sorted: 10.0 comes after 9.0."""
+    return tuple(int(part) if part.isdigit() else 0 for part in series.split("."))

@@ -1,0 +1,203 @@
+"""What an assessment concludes: the risks in order, each with what to do, and the verdict."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from wellkept.estate.models import Environment
+from wellkept.lib.text import Message, message
+from wellkept.upgrades.models import Assessment, Level
+
+SUPPORT_SOON = 180
+NAMES_SHOWN = 8
+RANK = {Level.ACT: 0, Level.WATCH: 1, Level.WELL: 2}
+Facts = dict[str, Any]
+BREACHES = {
+    "empty": gettext_noop("{rows} rows of {table} have nothing in {columns}, which {target} wants filled (first: {examples})"),
+    "double": gettext_noop("{rows} rows of {table} share their {columns}, which {target} wants to be unique (first: {examples})"),
+    "loose": gettext_noop("{rows} rows of {table} name a {columns} that is not there, which {target} refuses (first: {examples})"),
+    "wrong": gettext_noop("{rows} rows of {table} break a rule of {target}: {rule} (first: {examples})"),
+}
+PLACES = {
+    "copy": gettext_noop("the copy of the database in which the upgrade works"),
+    "release": gettext_noop("the new release beside the old one"),
+    "rehearsal": gettext_noop("the backup and the copy of the rehearsal"),
+}
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Something that an upgrade meets, how bad it is, and what to do about it; both are stored sentences."""
+
+    level: str
+    text: Message
+    remedy: Message
+
+
+def store(run_id: str, environment_id: int, target: str, facts: Facts) -> Facts:
+    """Keep the assessment with its conclusions. Repeated for the same run, it is the same one. Returns its number and verdict."""
+    environment = Environment.objects.select_related("system__organisation").get(pk=environment_id)
+    found = risks(target, facts)
+    level = found[0].level if found else Level.WELL
+    used = [module for module in facts["modules"] if module["used"]]
+    report = {**facts, "target": target, "used": len(used), "risks": [asdict(risk) for risk in found]}
+    with transaction.atomic():
+        made, _ = Assessment.objects.update_or_create(
+            run_id=run_id,
+            defaults={
+                "organisation": environment.system.organisation,
+                "system": environment.system,
+                "environment": environment,
+                "current": facts["current"],
+                "target": target,
+                "level": level,
+                "made_at": timezone.now(),
+                "report": report,
+            },
+        )
+    counts = {level: sum(risk.level == level for risk in found) for level in (Level.ACT, Level.WATCH)}
+    return {"assessment": made.pk, "verdict": str(level), "in_the_way": counts[Level.ACT], "to_look_at": counts[Level.WATCH]}
+
+
+def risks(target: str, facts: Facts) -> list[Risk]:
+    """The risks, the worst first."""
+    found = [*_way(target, facts), *_modules(target, facts), *_requirements(target, facts), *_data(target, facts), *_room_and_time(facts)]
+    return sorted(found, key=lambda risk: RANK[Level(risk.level)])
+
+
+def _act(text: Message, remedy: Message) -> Risk:
+    return Risk(str(Level.ACT), text, remedy)
+
+
+def _watch(text: Message, remedy: Message) -> Risk:
+    return Risk(str(Level.WATCH), text, remedy)
+
+
+def _way(target: str, facts: Facts) -> Iterator[Risk]:
+    """The jump itself, the index, and how long the releases are maintained."""
+    if not facts["described"]:
+        text = gettext_noop("The manual steps from {current} to {target} are not described here, so nobody can say what they do to this database")
+        remedy = gettext_noop("Choose a release whose steps are described, or add them as notes from the maker's migration page")
+        yield _act(message(text, current=facts["current"], target=target), message(remedy))
+    if facts["problem"]:
+        known = message(gettext_noop("what is said about releases is from {at}"), at=facts["seen_at"]) if facts["seen_at"] else None
+        unknown = message(gettext_noop("which releases there are is not known"))
+        text = gettext_noop("The package index does not answer: {known}")
+        remedy = gettext_noop("Let this machine reach the package index, then assess again: the new release is downloaded from it")
+        yield _watch(message(text, known=known or unknown), message(remedy))
+    for one in facts["releases"]:
+        end = dt.date.fromisoformat(one["support_end"]) if one["support_end"] else None
+        left = (end - timezone.localdate()).days if end else None
+        if one["series"] == facts["current"] and left is not None and left <= SUPPORT_SOON:
+            text = gettext_noop("{series} is maintained until {day}") if left >= 0 else gettext_noop("{series} is not maintained since {day}")
+            yield _watch(message(text, series=one["series"], day=one["support_end"]), message(gettext_noop("Plan the upgrade soon")))
+        if one["series"] == target and left is not None and left <= SUPPORT_SOON:
+            text = gettext_noop("{series} itself is maintained only until {day}")
+            yield _watch(
+                message(text, series=target, day=one["support_end"]), message(gettext_noop("Choose a release that is maintained for longer"))
+            )
+
+
+def _modules(target: str, facts: Facts) -> Iterator[Risk]:
+    lost = [one for one in facts["missing"] if one["asked"] and one["offered"] is None]
+    unsure = [one for one in facts["missing"] if not one["asked"]]
+    more = [one for one in facts["missing"] if one["offered"] is not None]
+    used = {one["module"] for one in facts["modules"] if one["used"]}
+    if lost:
+        text = gettext_noop("{count} active modules do not exist for {target}: {names}")
+        remedy = gettext_noop("Bring them to the new release yourself, replace them, or take them out before the upgrade; in use are: {used}")
+        in_use = ", ".join(one["module"] for one in lost if one["module"] in used) or "–"
+        yield _act(message(text, count=len(lost), target=target, names=_names(lost)), message(remedy, used=in_use))
+    if unsure:
+        text = gettext_noop("{count} active modules do not come with our packages of {target}, and the package index cannot be asked: {names}")
+        yield _act(message(text, count=len(unsure), target=target, names=_names(unsure)), message(gettext_noop("Assess again when it answers")))
+    if more:
+        text = gettext_noop("{count} modules do not come with our packages of {target} and are taken from the package index: {names}")
+        remedy = gettext_noop("Nothing to do: they are pinned and tried in the rehearsal")
+        yield _watch(message(text, count=len(more), target=target, names=_names(more)), message(remedy))
+    if facts["pending"]:
+        text = gettext_noop("The ERP has unfinished work of its own: {what}")
+        remedy = gettext_noop("Let it finish, or end it, before the upgrade")
+        yield _watch(message(text, what="; ".join(facts["pending"][:NAMES_SHOWN])), message(remedy))
+
+
+def _requirements(target: str, facts: Facts) -> Iterator[Risk]:
+    if facts["requirements"] is None:
+        text = gettext_noop("Wellkept has no pinned packages of {target}, so it cannot install it")
+        yield _act(message(text, target=target), message(gettext_noop("Choose another release, or update Wellkept")))
+    for one in facts["requirements"] or []:
+        if one["holds"]:
+            continue
+        if one["found"] is None:
+            text = gettext_noop("{target} needs {name} {needed}; which one is here is not known")
+            yield _watch(message(text, target=target, name=one["name"], needed=one["needed"]), message(gettext_noop("Find out before the upgrade")))
+        else:
+            text = gettext_noop("{target} needs {name} {needed}, and here is {found}")
+            told = message(text, target=target, name=one["name"], needed=one["needed"], found=one["found"])
+            yield _act(told, message(gettext_noop("Upgrade {name} first"), name=one["name"]))
+    if facts["blind"]:
+        text = gettext_noop("Something could not be seen: {what}")
+        told = message(text, what="; ".join(one["what"] for one in facts["blind"]))
+        yield _watch(told, message(gettext_noop("Allow it: {how}"), how="; ".join(one["remedy"] for one in facts["blind"])))
+
+
+def _data(target: str, facts: Facts) -> Iterator[Risk]:
+    for note in facts["notes"]:
+        told = {"id": note["title"], "params": {}}
+        if note["applies"] == "unknown":
+            text = gettext_noop("Whether the step “{title}” applies cannot be said: {reason}")
+            yield _act(message(text, title=told, reason=note["reason"]), message(gettext_noop("Correct the condition of this note")))
+        elif note["applies"] in {"yes", "later"} and note["by_hand"]:
+            text = gettext_noop("Only a person can do this: {title}")
+            yield _act(message(text, title=told), {"id": note["why"], "params": {}})
+    if facts["described"] and not facts["approved"]:
+        text = gettext_noop("Notes of this system wait for the approval of a second person")
+        yield _watch(message(text), message(gettext_noop("Have somebody read and approve them: production takes only approved notes")))
+    for one in facts["breaches"]:
+        told = message(
+            BREACHES[one["kind"]],
+            rows=one["rows"],
+            table=one["title"],
+            columns=", ".join(one["columns"]),
+            target=target,
+            examples=", ".join(str(number) for number in one["examples"]),
+            rule=one["rule"],
+        )
+        if one["stops"]:
+            yield _act(told, message(gettext_noop("Correct these rows in the ERP: the migration would end there")))
+        else:
+            yield _watch(told, message(gettext_noop("Correct these rows in the ERP: nobody could save them afterwards")))
+
+
+def _room_and_time(facts: Facts) -> Iterator[Risk]:
+    for one in facts["space"]:
+        place = {"id": PLACES[one["what"]], "params": {}}
+        if one["enough"] is False:
+            text = gettext_noop("The disk at {place} has {free} MB for {what}, and {needed} MB are needed")
+            sizes = {"free": one["free"] // 1_000_000, "needed": -(-one["needed"] // 1_000_000)}
+            yield _act(message(text, place=one["place"], what=place, **sizes), message(gettext_noop("Make room there first")))
+        elif one["enough"] is None:
+            text = gettext_noop("Whether there is room for {what} cannot be seen from here")
+            yield _watch(
+                message(text, what=place), message(gettext_noop("Look yourself: about {needed} are needed"), needed=_megabytes(one["needed"]))
+            )
+    if not facts["backup_proven"]:
+        text = gettext_noop("No backup of this system was ever restored")
+        yield _watch(message(text), message(gettext_noop("Run a restore drill: an upgrade needs a backup that is proven")))
+    if any(part["p50"] is None for part in facts["time"]):
+        text = gettext_noop("How long the migration takes is not known yet")
+        yield _watch(message(text), message(gettext_noop("A rehearsal on a copy measures it")))
+
+
+def _megabytes(size: int | None) -> str:
+    return f"{-(-size // 1_000_000)} MB" if size is not None else "?"
+
+
+def _names(modules: list[Facts]) -> str:
+    names = [one["module"] for one in modules]
+    return ", ".join(names[:NAMES_SHOWN]) + (f" … ({len(names)})" if len(names) > NAMES_SHOWN else "")
