@@ -14,6 +14,7 @@ ABILITIES: dict[str, dict[str, str]] = {
         "neutralise": "wellkept.adapters.tryton.neutralise",
         "probes": "wellkept.adapters.tryton.probes",
         "releases": "wellkept.adapters.tryton.releases",
+        "trials": "wellkept.adapters.tryton.trials",
         "activity": "wellkept.adapters.tryton.activity",
     },
 }

@@ -9,7 +9,7 @@ A check takes a ``Bench`` and raises NotConforming with the claim that does not 
 
 from collections.abc import Callable, Mapping, Sequence
 
-from wellkept.adapters.conformance import activity, control, figures, inspect, neutralise, probes, releases, storage
+from wellkept.adapters.conformance import activity, control, figures, inspect, neutralise, probes, releases, storage, trials
 from wellkept.adapters.conformance.bench import Bench, NotConforming
 
 Check = Callable[[Bench], None]
@@ -22,6 +22,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "control": control.CHECKS,
     "probes": probes.CHECKS,
     "releases": releases.CHECKS,
+    "trials": trials.CHECKS,
     "activity": activity.CHECKS,
 }
 

@@ -1,6 +1,6 @@
 """Control: processes start, answer, are found again, and stop without a rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from wellkept.adapters.base import Conflicting, Site
@@ -9,11 +9,12 @@ from wellkept.tools import command
 
 
 @contextmanager
-def running_copy(bench: Bench) -> Iterator[Site]:
+def running_copy(bench: Bench, roles: Sequence[str] = ("web",)) -> Iterator[Site]:
+    """A harmless copy whose processes of these roles run."""
     control = bench.ability("control")
     with bench.harmless_copy() as site:
         try:
-            control.start(site, roles=("web",))
+            control.start(site, roles=roles)
             yield site
         finally:
             control.stop(site)

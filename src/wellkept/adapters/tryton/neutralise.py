@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from psycopg import sql
 
 from wellkept.adapters.base import Connection, Invalid, Login, Proof, Refused, Site, Unreachable
-from wellkept.adapters.tryton import config, rpc, schema
-from wellkept.tools import command, postgres
+from wellkept.adapters.tryton import config, passwords, rpc, schema
+from wellkept.tools import postgres
 
 CHANGES: Sequence[str] = ("scheduled_jobs", "triggers", "users")
 """Jobs and triggers are switched off; the administrator is switched on for the login that proves the copy works."""
@@ -27,16 +27,6 @@ FOREIGN_SECTIONS = ("ldap_authentication", "saml_authentication", "authenticatio
 SECRET_COLUMN = re.compile(
     r"password|secret|token|api_?key|access_?key|private_?key|credential|client_id|webhook_(id|identifier|endpoint)|publishable_key|merchant_id"
 )
-HASHER = """
-import sys
-from trytond.res import user
-hasher = getattr(user, "CRYPT_CONTEXT", None) or user.PASSWORD_HASH  # the second since 7.6
-"""
-HASH = HASHER + "sys.stdout.write(hasher.hash(sys.stdin.read()))"
-VERIFY = f"""{HASHER}
-password, stored = sys.stdin.read().split("\\n")
-sys.stdout.write("same" if hasher.verify(password, stored) else "other")
-"""
 BLANK = "neutralised-"
 SOCKET_LIMIT = 107
 EMPTIED = {
@@ -107,7 +97,7 @@ def neutralise(site: Site) -> Mapping[str, int]:
     _check_copy(site)
     if site.login is None:
         raise Invalid("a copy needs a login of its own: configure it first")
-    password_hash = _hash(site, site.login.password)
+    (password_hash,) = passwords.hashes(site, [site.login.password])
     with _connect(site) as connection:
         tables = schema.tables(connection)
         counts = {
@@ -247,10 +237,8 @@ def _own_password(connection: Connection, site: Site) -> Proof:
     row = connection.execute("SELECT password_hash FROM res_user WHERE login = %s", [site.login.user]).fetchone()
     if row is None or not row[0]:
         return Proof("own_password", holds=False, seen=f"{site.login.user} has no password")
-    answer = _ask(site, VERIFY, f"{site.login.password}\n{row[0]}")
-    return Proof(
-        "own_password", answer == "same", f"the password of {site.login.user} is {'new' if answer == 'same' else 'not the one that was set'}"
-    )
+    same = passwords.same(site, site.login.password, row[0])
+    return Proof("own_password", same, f"the password of {site.login.user} is {'new' if same else 'not the one that was set'}")
 
 
 def _change(connection: Connection, query: str | sql.Composed) -> int:
@@ -260,18 +248,6 @@ def _change(connection: Connection, query: str | sql.Composed) -> int:
 def _count(connection: Connection, query: str | sql.Composed) -> int:
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
-
-
-def _hash(site: Site, password: str) -> str:
-    """The password as Tryton's own interpreter hashes it, with the schemes that this installation has."""
-    return _ask(site, HASH, password)
-
-
-def _ask(site: Site, program: str, text: str) -> str:
-    if site.interpreter is None or site.config is None:
-        raise Invalid("the password of a copy needs Tryton's interpreter and the copy's configuration")
-    env = {"TRYTOND_CONFIG": str(site.config)}
-    return command.run([site.interpreter, "-W", "ignore", "-c", program], env=env, stdin=text.encode(), user=site.os_user, timeout=60).stdout
 
 
 def _check_copy(site: Site) -> None:

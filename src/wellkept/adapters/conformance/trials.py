@@ -1,0 +1,57 @@
+"""Trials: business flows leave real traces, are done by the people whose work they are, and never touch what is not a harmless copy."""
+
+from wellkept.adapters.base import AdapterError
+from wellkept.adapters.conformance.bench import Bench, connected, content, require
+from wellkept.adapters.conformance.control import running_copy
+from wellkept.adapters.trial import FAILED, LEFT_OUT, PASSED
+from wellkept.planning.figures import compare
+
+EVERYTHING = ("web", "worker")
+MOVED = ("trial_balance", "stock_quantity", "documents")
+
+
+def touches_only_harmless_copies(bench: Bench) -> None:
+    """The original, and a copy on which something is alive again, are refused with nothing changed."""
+    trials = bench.ability("trials")
+    before = content(bench.site)
+    try:
+        trials.run(bench.site)
+    except AdapterError:
+        require(content(bench.site) == before, "the original is untouched")
+    else:
+        require(holds=False, claim="the original is refused")
+    with bench.copy() as raw:
+        made = bench.ability("neutralise").configure_copy(raw, original=bench.site.database, sink_smtp="smtp://127.0.0.1:2")
+        before = content(made)
+        try:
+            trials.run(made)
+        except AdapterError:
+            require(content(made) == before, "a copy that is not harmless yet is untouched")
+            return
+        require(holds=False, claim="a copy that is not harmless yet is refused")
+
+
+def does_every_flow(bench: Bench) -> None:
+    """On a company at work each flow passes or says why it is left out; it moves the books, and the copy is as harmless as before."""
+    trials, figures, neutralise = bench.ability("trials"), bench.ability("figures"), bench.ability("neutralise")
+    with running_copy(bench, EVERYTHING) as site:
+        with connected(site) as connection:
+            before = figures.read(connection, site.files, bench.site.database)
+        made = trials.run(site)
+        with connected(site) as connection:
+            moved = {difference.figure for difference in compare(before, figures.read(connection, site.files, bench.site.database))}
+        failing = [proof for proof in neutralise.prove(site) if not proof.holds]
+    require([trial.flow for trial in made] == list(trials.NAMES), "each flow has one result, in their order")
+    failed = [f"{trial.flow}: {trial.reason}" for trial in made if trial.outcome == FAILED]
+    require(not failed, f"no flow fails on a sound company, but {failed}")
+    require(all(trial.reason and not trial.steps for trial in made if trial.outcome == LEFT_OUT), "what is left out has a reason and did nothing")
+    passed = [trial for trial in made if trial.outcome == PASSED]
+    require(bool(passed) and set(MOVED) <= moved, f"what passed moves {MOVED}, but only {sorted(moved)} have moved")
+    steps = [step for trial in passed for step in trial.steps]
+    require(all(step.seconds > 0 and step.assertions for step in steps), "every step takes time and asserts something")
+    administrator = site.login.user if site.login else ""
+    require(all(step.user and step.user != administrator for step in steps), "no step is done by the administrator")
+    require(not failing, f"the copy is harmless afterwards, too, but {failing}")
+
+
+CHECKS = (touches_only_harmless_copies, does_every_flow)

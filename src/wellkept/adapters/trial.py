@@ -1,0 +1,87 @@
+"""The ability to try an ERP, and what it leaves: business flows done step by step with what was asserted."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from wellkept.adapters.base import Site
+
+Outcome = Literal["passed", "failed", "left out"]
+PASSED: Outcome = "passed"
+FAILED: Outcome = "failed"
+LEFT_OUT: Outcome = "left out"
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """A claim about the effect of a step, with the expected and the actual value as exact text. ``name`` is the same in every run."""
+
+    name: str
+    expected: str
+    actual: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was expected is what was found."""
+        return self.expected == self.actual
+
+
+@dataclass(frozen=True)
+class TrialStep:
+    """One thing that one person did: seconds by the monotonic clock, what was asserted, the warnings that were confirmed, the error that ended it."""
+
+    name: str
+    role: str
+    user: str
+    seconds: float
+    assertions: Sequence[Assertion] = ()
+    warnings: Sequence[str] = ()
+    error: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing went wrong in it."""
+        return self.error is None and all(assertion.holds for assertion in self.assertions)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One business flow on a copy. ``chosen`` are the records of the company it was done with, in words.
+
+    A flow that could not be tried is left out, with the ``reason``; that is no success. The ``reason`` of a failed one begins with its last step.
+    """
+
+    flow: str
+    outcome: Outcome
+    steps: Sequence[TrialStep] = ()
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of all steps."""
+        return sum(step.seconds for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Something that was looked at without changing anything: the kind of record, how (``new``: begun and thrown away), and how it went."""
+
+    what: str
+    way: Literal["login", "list", "record", "new"]
+    seconds: float
+    error: str | None = None
+
+
+class Trials(Protocol):
+    """Business flows through the ERP's own RPC, as the users whose work they are and never as an administrator.
+
+    ``run`` works on a copy that runs with everything that does its work (web server, queue) and is proven harmless, and on nothing else; it leaves
+    the copy proven harmless. ``look`` may be used in production: as the site's own login it opens what there is to open, and changes nothing.
+    """
+
+    NAMES: Sequence[str]
+
+    def run(self, site: Site, *, only: Collection[str] = ()) -> Sequence[Trial]: ...
+
+    def look(self, site: Site) -> Sequence[Sight]: ...

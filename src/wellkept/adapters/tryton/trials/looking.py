@@ -1,0 +1,90 @@
+"""A look around that changes nothing: every list that a user's menu offers, a record of each kind, and new orders that are not saved.
+
+All calls are those that Tryton answers in read-only transactions; only the session itself is written, and closed.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from wellkept.adapters.base import AdapterError, Invalid, Site
+from wellkept.adapters.trial import Sight
+from wellkept.adapters.tryton.trials.client import Person, signed_in
+
+PAGE = 80
+WINDOW = "ir.action.act_window"
+NEWEST = [["id", "DESC"]]
+ENTERED: Mapping[str, tuple[str, str | None]] = {
+    "sale.sale": ("party", "sale.line"),
+    "purchase.purchase": ("party", "purchase.line"),
+    "account.invoice": ("party", None),
+    "stock.shipment.in": ("supplier", None),
+    "production": ("product", None),
+}
+"""What is entered first into a new record of a kind, and the kind of its lines, which get a product."""
+
+
+def look(site: Site) -> Sequence[Sight]:
+    """Sign in as the site's own login and look at everything its menu leads to; what cannot be opened carries its error."""
+    sights: list[Sight] = []
+    if site.login is None:
+        raise Invalid("no user is known to look around as")
+    started = time.monotonic()
+    try:
+        with signed_in(site, "observer", site.login) as person:
+            sights.append(Sight("login", "login", time.monotonic() - started))
+            kinds = _kinds(person)
+            for kind in kinds:
+                _look_at(person, kind, sights)
+            for kind in ENTERED.keys() & set(kinds):
+                with _timed(sights, kind, "new"):
+                    _begin(person, kind)
+    except AdapterError as error:
+        sights.append(Sight("login", "login", time.monotonic() - started, str(error)))
+    return sights
+
+
+def _kinds(person: Person) -> Sequence[str]:
+    """The kinds of record whose lists the menu opens, in the order of the menu."""
+    menus = person.call("ir.ui.menu.search_read", [], 0, None, None, ["action"])
+    windows = [int(menu["action"].split(",")[1]) for menu in menus if (menu["action"] or "").startswith(f"{WINDOW},")]
+    actions = person.call(f"{WINDOW}.read", sorted(set(windows)), ["res_model", "context", "domain"])
+    return list(dict.fromkeys(action["res_model"] for action in actions if action["res_model"]))
+
+
+def _look_at(person: Person, kind: str, sights: list[Sight]) -> None:
+    found: list[int] = []
+    with _timed(sights, kind, "list"):
+        rows = person.call(f"{kind}.search_read", [], 0, PAGE, None, _names(person, kind, "tree"))
+        found += [int(row["id"]) for row in rows]
+    if found:
+        with _timed(sights, kind, "record"):
+            person.read(kind, found[0], *_names(person, kind, "form"))
+
+
+def _names(person: Person, kind: str, view: str) -> Sequence[str]:
+    fields = person.call(f"{kind}.fields_view_get", None, view)["fields"]
+    return ["rec_name", *(name for name, definition in fields.items() if definition.get("type") != "binary")]
+
+
+def _begin(person: Person, kind: str) -> None:
+    """Open a new record, enter what the newest one has, and throw it away."""
+    first, line_kind = ENTERED[kind]
+    form = person.form(kind)
+    newest = person.call(f"{kind}.search_read", [[first, "!=", None]], 0, 1, NEWEST, [first])
+    if newest:
+        form.enter(**{first: newest[0][first]})
+    products = person.call(f"{line_kind}.search_read", [["product", "!=", None]], 0, 1, NEWEST, ["product"]) if line_kind else []
+    if products:
+        form.line("lines", product=products[0]["product"], quantity=1.0)
+
+
+@contextmanager
+def _timed(sights: list[Sight], what: str, way: Any) -> Iterator[None]:
+    started, error = time.monotonic(), None
+    try:
+        yield
+    except AdapterError as problem:
+        error = str(problem) or type(problem).__name__
+    sights.append(Sight(what, way, time.monotonic() - started, error))
