@@ -26,7 +26,6 @@ def commands(name: str) -> Iterator[Wellkept]:
     home = make_home(name)
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     environment |= {"WELLKEPT_HOME": str(home.path), "WELLKEPT_TEST_HOME": str(home.path)}
-    subprocess.run([sys.executable, "-m", "wellkept", "init", "--quiet"], env=environment, check=True, timeout=300)
     server = subprocess.Popen([sys.executable, "-m", __name__], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdin is not None
     assert server.stdout is not None

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connection
 
 from tests.services import platform
@@ -134,10 +133,8 @@ def installed(name: str, **variables: str) -> Iterator[Installation]:
     made = Installation(home, environment)
     try:
         with _pointed_at(home):
-            from wellkept.operations import engine, runtime
+            from wellkept.operations import engine
 
-            call_command("migrate", verbosity=0)
-            runtime.prepare_database()
             # Waiting for the queue is most of what a kill costs; how often it is asked changes nothing else.
             engine.client().register_queue(engine.QUEUE, worker_concurrency=engine.CONCURRENCY, polling_interval_sec=0.1)
             yield made

@@ -3,9 +3,7 @@
 ``small_company`` is shared by the whole run: leave its content as it is. ``own_company`` belongs to one test.
 """
 
-import contextlib
 import datetime as dt
-import fcntl
 import functools
 import os
 import secrets
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.platform import locked
 from wellkept import home as homes
 from wellkept.adapters.base import Login, Site
 from wellkept.adapters.tryton import provision, releases, server
@@ -37,16 +36,6 @@ TEMPLATE = "company"
 def base_date() -> dt.date:
     """The company's last working day: the first of this month, so that the cache serves for a month."""
     return dt.datetime.now(dt.UTC).date().replace(day=1)
-
-
-@contextlib.contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Only one test process at a time makes what is shared."""
-    folder = homes.cache()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def interpreter(series: str = SERIES) -> Path:
