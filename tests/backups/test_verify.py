@@ -34,7 +34,7 @@ def verified(rows: Rows, run_id: str, *, whole: bool) -> str | None:
         read = verify.read_back(run_id, rows.backup.pk) if whole else verify.read_tree(rows.backup.pk)
         found = read["damage"]
     verify.finish(run_id, rows.backup.pk, found, whole=whole)
-    return str(found) if found is not None else None
+    return say(found) if found is not None else None
 
 
 @pytest.mark.parametrize("whole", [False, True])

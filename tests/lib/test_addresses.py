@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from wellkept.lib import addresses
 
-NOT_A_HOST = "is not the address of a host"
-METADATA = "is a link-local or metadata address"
+NOT_A_HOST = "{address} is not the address of a host"
+METADATA = "{address} is a link-local or metadata address"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_only_the_named_networks_are_allowed() -> None:
     assert addresses.refusal(ipaddress.ip_address("10.1.2.3"), networks) is None
     assert addresses.refusal(ipaddress.ip_address("fd12::1"), networks) is None
     for outside in ("10.2.0.1", "127.0.0.1", "::1", "::ffff:10.2.0.1"):
-        assert addresses.refusal(ipaddress.ip_address(outside), networks) == "is in none of the networks that are allowed here"
+        assert addresses.refusal(ipaddress.ip_address(outside), networks) == "{address} is in none of the networks that are allowed here"
     assert addresses.refusal(ipaddress.ip_address("::ffff:10.1.2.3"), networks) is None
     with pytest.raises(ValueError, match="does not appear to be"):
         addresses.networks_of("ten dot one")

@@ -25,7 +25,7 @@ def test_returns_what_the_program_printed_and_its_code():
 
 
 def test_a_code_that_is_not_accepted_raises_with_the_last_line():
-    with pytest.raises(command.CommandFailed, match="sh ended with code 2: second") as caught:
+    with pytest.raises(command.CommandFailed, match="sh ended with code 2: “second”") as caught:
         command.run(["sh", "-c", "echo first >&2; echo second >&2; exit 2"])
     assert caught.value.returncode == 2
 

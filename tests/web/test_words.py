@@ -2,16 +2,23 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from django.utils import timezone, translation
 
 from tests.web.estate import make_kept, make_run
+from wellkept.adapters.base import Unreachable
+from wellkept.backups.failures import fail
+from wellkept.backups.sets import SetError
 from wellkept.estate.access import Console
 from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Organisation
 from wellkept.lib.text import message
 from wellkept.operations import queries, schedule
+from wellkept.operations.errors import Failed
 from wellkept.operations.models import Record, Run, RunState
+from wellkept.tools.command import CommandFailed
+from wellkept.tools.restic_errors import understand
 from wellkept.web import bars, words
 from wellkept.web.sparks import spark
 from wellkept.web.told import refusal, told
@@ -152,6 +159,45 @@ def test_a_refusal_is_a_sentence_whatever_it_came_from() -> None:
     with translation.override("zh-hans"):
         assert refusal(kept) == "系统 erp1 已纳管"
         assert str(kept) == "the system erp1 is kept already"
+
+
+@pytest.mark.parametrize(
+    ("error", "english", "chinese"),
+    [
+        (
+            understand("Fatal: wrong password or no key found"),
+            "The key does not open the repository; nothing was changed. restic said: “wrong password or no key found”",
+            "金鑰打不開儲存庫；沒有更改任何內容。restic 回報：「wrong password or no key found」",
+        ),
+        (
+            psycopg.OperationalError("connection refused"),
+            "The database could not be used: PostgreSQL said: “connection refused”",
+            "無法使用資料庫：PostgreSQL 回報：「connection refused」",
+        ),
+        (
+            CommandFailed("pg_dump", 1, "pg_dump: detail: …\npg_dump: error: aborting"),
+            "A program failed: pg_dump ended with code 1: “pg_dump: error: aborting”",
+            "程式失敗：pg_dump 以代碼 1 結束：「pg_dump: error: aborting」",
+        ),
+        (
+            Unreachable("{url} did not answer within {seconds} s", url="http://erp1", seconds="5"),
+            "The ERP could not be asked: http://erp1 did not answer within 5 s",
+            "無法查詢 ERP：http://erp1 在 5 秒內沒有回應",
+        ),
+        (
+            SetError("the file {name} was changed", name="dump/{toc}.dat"),
+            "The backup is not what it should be: the file dump/{toc}.dat was changed",
+            "備份與應有的內容不符：檔案 dump/{toc}.dat 已被更改",
+        ),
+    ],
+)
+def test_what_a_program_or_an_erp_said_is_introduced_in_the_readers_language(error: Exception, english: str, chinese: str) -> None:
+    with pytest.raises(Failed) as ended:
+        fail(error)
+    for language, said in (("en", english), ("zh-hant", chinese)):
+        with translation.override(language):
+            assert told(ended.value.message) == said
+    assert str(ended.value) == english
 
 
 def test_probes_and_proofs_are_said_as_words() -> None:

@@ -20,13 +20,14 @@ from typing import Any, Literal, Protocol
 
 import psycopg
 
+from wellkept.lib.text import Told
 from wellkept.planning.figures import Difference, Figure
 from wellkept.tools.postgres import Server
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-class AdapterError(Exception):
+class AdapterError(Told):
     """An ERP could not be asked or could not do it."""
 
 

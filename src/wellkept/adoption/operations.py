@@ -10,7 +10,7 @@ from wellkept.estate import access, adopt, provision
 from wellkept.estate.access import Who
 from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Environment, Organisation, Role
-from wellkept.lib.text import Message, message
+from wellkept.lib.text import Message, message, reason
 from wellkept.operations import progress, runtime
 from wellkept.operations.models import Run
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
@@ -101,4 +101,4 @@ def _told(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except (AdapterError, EstateError) as error:
-        raise Failed(str(error)) from error
+        raise Failed(reason(error)) from error

@@ -17,7 +17,7 @@ from wellkept.backups import checks, choose, copy, repositories, sets, verify
 from wellkept.backups.failures import told
 from wellkept.backups.models import Drill, DrillState
 from wellkept.estate import connect
-from wellkept.lib.text import Message, message
+from wellkept.lib.text import Message, message, reason
 from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
@@ -247,7 +247,7 @@ def _watched(drill: Drill, run_id: str, work: Any) -> Any:
     try:
         return work()
     except (restic.Damaged, sets.SetError) as error:
-        verify.break_(drill.backup, message(gettext_noop("It could not be restored: {reason}"), reason=str(error)), run_id)
+        verify.break_(drill.backup, message(gettext_noop("It could not be restored: {reason}"), reason=reason(error)), run_id)
         raise
 
 

@@ -12,7 +12,7 @@ from wellkept.adapters.base import AdapterError
 from wellkept.backups.sets import SetError
 from wellkept.lib.crypt import WrongKey
 from wellkept.lib.escrow import EscrowError
-from wellkept.lib.text import message
+from wellkept.lib.text import message, reason, said
 from wellkept.operations.errors import Failed
 from wellkept.tools import command, netns, postgres, restic
 
@@ -62,4 +62,5 @@ def fail(error: Exception) -> NoReturn:
     if isinstance(error, command.CommandFailed) and "No space left on device" in error.stderr:
         raise Failed(message(DISK_FULL, place=error.program)) from error
     sentence = next(text for kind, text in SENTENCES.items() if isinstance(error, kind))
-    raise Failed(message(sentence, reason=str(error).strip()), retryable=isinstance(error, RETRYABLE)) from error
+    why = said("PostgreSQL", str(error).strip()) if isinstance(error, psycopg.Error) else reason(error)
+    raise Failed(message(sentence, reason=why), retryable=isinstance(error, RETRYABLE)) from error

@@ -11,7 +11,7 @@ from cryptography import x509
 from django.utils.translation import gettext_noop
 
 from wellkept.estate.errors import Invalid
-from wellkept.lib.text import message
+from wellkept.lib.text import message, reason
 from wellkept.tools import restic, ssh
 
 SSH_KEY = "SSH_PRIVATE_KEY"
@@ -74,9 +74,9 @@ def checked(place: str, wish: Access, known: Access | None = None) -> Access:
         merged[SSH_KEY] = ssh.private_key(merged[SSH_KEY])
         return Access(merged, _host_key(ssh.target(place), wish.host_key.strip() or before.host_key))
     except ssh.WrongKey as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(reason(error)) from error
     except ssh.NoAnswer as error:
-        raise restic.Unreachable(str(error)) from error
+        raise restic.Unreachable(reason(error)) from error
 
 
 def _host_key(place: ssh.Target, given: str) -> str:

@@ -25,7 +25,7 @@ from wellkept.estate.errors import Invalid, NotFound, Taken
 from wellkept.estate.models import Organisation, Secret
 from wellkept.lib import escrow
 from wellkept.lib.hashing import file_sha256
-from wellkept.lib.text import message
+from wellkept.lib.text import message, reason
 from wellkept.operations import records
 from wellkept.planning import retention
 from wellkept.tools import command, restic
@@ -62,7 +62,7 @@ def create(
         chosen = dict(rules or {})
         retention.rules(chosen)
     except (escrow.EscrowError, ValueError) as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(reason(error)) from error
     given = access or reach.Access()
     allowed = reach.checked(place, replace(given, credentials={**found, **given.credentials}))
     repository = _row(organisation, name, place, access=allowed, named=named, rules=chosen)
@@ -142,7 +142,7 @@ def renew_escrow(repository: Repository, *, actor: str, recipients: Sequence[str
     try:
         named = [escrow.check_recipient(one) for one in recipients]
     except escrow.EscrowError as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(reason(error)) from error
     drill = escrow.identity_of(secrets.open(repository.drill_identity))
     with transaction.atomic():
         recovery = _new_recovery(repository.organisation, repository.name)
@@ -177,7 +177,7 @@ def set_rules(repository: Repository, rules: Mapping[str, int], *, actor: str) -
     try:
         retention.rules(rules)
     except ValueError as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(reason(error)) from error
     with transaction.atomic():
         before, repository.retention = repository.retention, dict(rules)
         repository.save(update_fields=["retention"])
@@ -200,7 +200,7 @@ def _place(location: str, within: Sequence[Path] | None) -> tuple[str, dict[str,
     try:
         place, found = restic.parse_location(location)
     except ValueError as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(reason(error)) from error
     if within is not None and restic.is_folder(place):
         place = _allowed(Path(place), within)
     return place, found
@@ -262,7 +262,7 @@ def _seal(name: str, place: str, password: str, recipients: Sequence[str]) -> st
 def _password(repository: Repository, private: str) -> str:
     content = escrow.unseal(repository.escrow, private)
     if (content.get("repository"), content.get("location")) != (repository.name, repository.location) or not content.get("password"):
-        raise escrow.EscrowError("the escrow file belongs to another repository")
+        raise escrow.EscrowError(gettext_noop("the escrow file belongs to another repository"))
     return content["password"]
 
 

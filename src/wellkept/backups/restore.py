@@ -163,7 +163,7 @@ def _check_folder(target: Path) -> None:
         empty = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     except OSError as error:
         raise Failed(
-            message(gettext_noop("{folder} cannot be used: {reason}; nothing was restored"), folder=str(target), reason=str(error))
+            message(gettext_noop("{folder} cannot be used: {reason}; nothing was restored"), folder=str(target), reason=error.strerror or "")
         ) from error
     if not empty:
         raise Failed(message(gettext_noop("{folder} is not an empty folder; nothing was restored"), folder=str(target)))
@@ -213,7 +213,7 @@ def _server(backup: Backup, url: str, environment_id: int | None) -> postgres.Se
         try:
             parts = parse_postgresql_url(url)
         except ValueError as error:
-            raise Failed(message("{reason}", reason=str(error))) from error
+            raise Failed(str(error)) from error
         if parts["PASSWORD"]:
             raise Failed(message(gettext_noop("A password does not belong in the address of a server: put it into the file .pgpass")))
         return postgres.Server(str(parts["HOST"] or "/var/run/postgresql"), int(str(parts["PORT"] or 5432)), str(parts["USER"] or "postgres"))

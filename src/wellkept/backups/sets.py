@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wellkept.lib.hashing import GrowingHash, file_sha256, sha256
+from wellkept.lib.text import Told, gettext_noop
 from wellkept.planning.figures import Figure, from_json
 
 FORMAT = 1
@@ -26,10 +27,12 @@ TABLE_FILE = re.compile(r"\d+\.dat")
 LOOK_SECONDS = 0.1
 NEEDED = ("system", "database", "postgresql", "snapshot_at", "figures", "dump", "settings", "files", "references")
 
+OTHER_MANIFEST = gettext_noop("its manifest is not the one that was written when it was made")
+
 Manifest = dict[str, Any]
 
 
-class SetError(Exception):
+class SetError(Told):
     """A set is not what its manifest says, or not what was asked for."""
 
 
@@ -45,12 +48,12 @@ def parse(text: str) -> Manifest:
     try:
         manifest = json.loads(text)
     except ValueError as error:
-        raise SetError("its manifest is not readable") from error
+        raise SetError(gettext_noop("its manifest is not readable")) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise SetError("its manifest is of a format that this version does not know")
+        raise SetError(gettext_noop("its manifest is of a format that this version does not know"))
     missing = [name for name in NEEDED if name not in manifest]
     if missing:
-        raise SetError(f"its manifest says nothing about {missing[0]}")
+        raise SetError(gettext_noop("its manifest says nothing about {name}"), name=missing[0])
     return manifest
 
 
@@ -58,9 +61,9 @@ def load(restored: Path, expected: str | None = None) -> Manifest:
     """The manifest of a restored snapshot; ``expected`` is the SHA-256 that was noted when the set was made."""
     path = restored / FOLDER / MANIFEST
     if not path.is_file():
-        raise SetError("it has no manifest")
+        raise SetError(gettext_noop("it has no manifest"))
     if expected and file_sha256(path) != expected:
-        raise SetError("its manifest is not the one that was written when it was made")
+        raise SetError(OTHER_MANIFEST)
     return parse(path.read_text())
 
 
@@ -96,9 +99,9 @@ def check_hashes(restored: Path, manifest: Manifest) -> int:
     for name, digest in expected.items():
         path = folder / name
         if not path.is_file():
-            raise SetError(f"the file {name} is missing")
+            raise SetError(gettext_noop("the file {name} is missing"), name=name)
         if file_sha256(path) != digest:
-            raise SetError(f"the file {name} was changed")
+            raise SetError(gettext_noop("the file {name} was changed"), name=name)
     return len(expected)
 
 
@@ -107,7 +110,7 @@ def figures(manifest: Manifest) -> list[Figure]:
     try:
         return from_json(manifest["figures"])
     except ValueError as error:
-        raise SetError(f"its figures are not readable: {error}") from error
+        raise SetError(gettext_noop("its figures are not readable: {reason}"), reason=str(error)) from error
 
 
 def check_files(restored: Path, manifest: Manifest) -> int:
@@ -116,7 +119,7 @@ def check_files(restored: Path, manifest: Manifest) -> int:
     count = 0
     for reference in references(restored / FOLDER):
         if root is None or not (root / reference["path"]).is_file():
-            raise SetError(f"the file of {reference['owner']} is missing ({reference['path']})")
+            raise SetError(gettext_noop("the file of {owner} is missing ({path})"), owner=reference["owner"], path=reference["path"])
         count += 1
     return count
 

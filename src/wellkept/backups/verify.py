@@ -11,7 +11,7 @@ from wellkept.backups import checks, repositories, sets
 from wellkept.backups.failures import told
 from wellkept.backups.models import Backup, BackupState
 from wellkept.lib.hashing import sha256
-from wellkept.lib.text import Message, message
+from wellkept.lib.text import Message, message, reason, say
 from wellkept.operations import progress, records, scratch
 from wellkept.operations.errors import Failed
 from wellkept.tools import restic
@@ -21,7 +21,7 @@ VERIFIABLE = (BackupState.GOOD, BackupState.BROKEN)
 
 
 def check_repository(backup_id: int, *, whole: bool) -> dict[str, Any]:
-    """Check the structure of the repository and read a part (or all) of its content. Damage is told, not raised: ``{"damage": text or null}``."""
+    """Check the structure of the repository and read a part (or all) of its content. Damage is told, not raised: ``{"damage": sentence or null}``."""
     backup = verifiable(backup_id)
     with told():
         tool = repositories.opened(backup.repository)
@@ -29,7 +29,7 @@ def check_repository(backup_id: int, *, whole: bool) -> dict[str, Any]:
         try:
             restic.check(tool, read="all" if whole else SAMPLE)
         except restic.Damaged as error:
-            return {"damage": str(error)}
+            return {"damage": reason(error)}
     return {"damage": None}
 
 
@@ -42,7 +42,7 @@ def read_back(run_id: str, backup_id: int) -> dict[str, Any]:
         try:
             count = restored_and_hashed(repositories.opened(backup.repository), backup, target)
         except (restic.Damaged, sets.SetError) as error:
-            return {"damage": str(error), "files": 0}
+            return {"damage": reason(error), "files": 0}
     progress.report(drivers={"bytes": backup.bytes or 0})
     return {"damage": None, "files": count}
 
@@ -62,9 +62,9 @@ def read_tree(backup_id: int) -> dict[str, Any]:
             restic.entries(tool, backup.snapshot, tick)
             digest = sha256(restic.read_text(tool, backup.snapshot, f"/{sets.FOLDER}/{sets.MANIFEST}").encode())
         except restic.Damaged as error:
-            return {"damage": str(error), "files": 0}
+            return {"damage": reason(error), "files": 0}
     if digest != backup.manifest.get("sha256"):
-        return {"damage": "its manifest is not the one that was written when it was made", "files": count}
+        return {"damage": message(sets.OTHER_MANIFEST), "files": count}
     return {"damage": None, "files": count}
 
 
@@ -81,15 +81,15 @@ def belongs(manifest: sets.Manifest, backup: Backup) -> None:
     """Refuse a set of another system. Raises SetError."""
     system = manifest["system"]
     if system.get("id") != backup.system_id or system.get("adapter") != backup.system.adapter:
-        raise sets.SetError(f"it is a set of the system {system.get('name')}, not of {backup.system.name}")
+        raise sets.SetError(gettext_noop("it is a set of the system {other}, not of {name}"), other=system.get("name"), name=backup.system.name)
 
 
-def finish(run_id: str, backup_id: int, damage: str | None, *, whole: bool) -> dict[str, Any]:
+def finish(run_id: str, backup_id: int, damage: Message | str | None, *, whole: bool) -> dict[str, Any]:
     """Note the result: a damaged set no longer counts; one that was read back whole counts again."""
     backup = verifiable(backup_id)
     if damage is not None:
         break_(backup, message(gettext_noop("Verifying it failed: {reason}"), reason=damage), run_id)
-        return {"backup_id": backup_id, "ok": False, "damage": damage}
+        return {"backup_id": backup_id, "ok": False, "damage": say(damage)}
     states = {"state": BackupState.GOOD, "problem": None} if whole or backup.state == BackupState.GOOD else {}
     Backup.objects.filter(pk=backup_id, state=backup.state).update(verified_at=timezone.now(), **states)
     return {"backup_id": backup_id, "ok": True, "damage": None}

@@ -77,8 +77,8 @@ def plan(organisation: Organisation, name: str, site: Site, *, who: Who, adapter
     _check_free(organisation, name, site)
     discovery: Discovery = registry.ability(adapter, "inspect").discover(site)
     if version_of(discovery) == "" and not any(component.kind == "module" for component in discovery.components):
-        reasons = "; ".join(f"{blind.what}: {blind.why}" for blind in discovery.blind)
-        raise Invalid(gettext_noop("no {adapter} was found there: {reason}"), adapter=adapter, reason=reasons or "nothing could be seen")
+        reasons = "; ".join(f"{blind.what}: {blind.why}" for blind in discovery.blind) or message(gettext_noop("nothing could be seen"))
+        raise Invalid(gettext_noop("no {adapter} was found there: {reason}"), adapter=adapter, reason=reasons)
     files = discovery.files if discovery.files is not None else site.files
     return Plan(organisation, name, title, adapter, replace(site, files=files), discovery)
 

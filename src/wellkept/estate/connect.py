@@ -12,6 +12,7 @@ from wellkept.adapters.base import Invalid, Login, Refused, Site, Unreachable
 from wellkept.estate import secrets
 from wellkept.estate.models import Environment
 from wellkept.lib import addresses
+from wellkept.lib.text import gettext_noop, reason
 from wellkept.tools.postgres import Server
 
 PATHS = ("interpreter", "config", "files", "state")
@@ -84,9 +85,9 @@ def checked(found: Site) -> Site:
             known = addresses.check_host(found.server.host, found.server.port, allowed)
             found = replace(found, server=replace(found.server, addresses=[str(address) for address in known]))
     except addresses.Forbidden as error:
-        raise Refused(str(error)) from error
+        raise Refused(reason(error)) from error
     except addresses.Unknown as error:
-        raise Unreachable(str(error)) from error
+        raise Unreachable(reason(error)) from error
     except ValueError as error:
-        raise Invalid(f"a network or a port makes no sense: {error}") from error
+        raise Invalid(gettext_noop("a network or a port makes no sense: {reason}"), reason=str(error)) from error
     return found

@@ -10,15 +10,11 @@
 ``message`` is a stored sentence, so that a page says it in the person's language; ``str()`` says it in English.
 """
 
-from wellkept.lib.text import Message, message, say
+from wellkept.lib.text import Told
 
 
-class EstateError(Exception):
+class EstateError(Told):
     """A wish about organisations, people or systems that cannot be fulfilled; a template is marked for translation where it is written."""
-
-    def __init__(self, text: str | Message, /, **params: object) -> None:
-        self.message: Message = text if isinstance(text, dict) else message(text, **params)
-        super().__init__(say(self.message))
 
 
 class NotFound(EstateError):

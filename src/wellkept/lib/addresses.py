@@ -10,6 +10,8 @@ import socket
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from wellkept.lib.text import Told, gettext_noop
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 METADATA = [ipaddress.ip_network(text) for text in ("100.100.100.200/32", "fd00:ec2::254/128", "192.0.0.192/32", "168.63.129.16/32")]
@@ -17,11 +19,11 @@ METADATA = [ipaddress.ip_network(text) for text in ("100.100.100.200/32", "fd00:
 SCHEMES = ("http", "https")
 
 
-class Forbidden(Exception):
-    """We do not connect to this address; the text says why."""
+class Forbidden(Told):
+    """We do not connect to this address; the sentence says why."""
 
 
-class Unknown(Exception):
+class Unknown(Told):
     """The name of a host does not resolve."""
 
 
@@ -37,20 +39,20 @@ def check_url(url: str, networks: Sequence[Network] = ()) -> list[Address]:
     not allowed; Unknown when the name does not resolve.
     """
     if any(char.isspace() or not char.isprintable() for char in url) or "\\" in url:
-        raise Forbidden("the address contains blanks, backslashes or control characters")
+        raise Forbidden(gettext_noop("the address contains blanks, backslashes or control characters"))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise Forbidden(f"the address makes no sense: {error}") from error
+        raise Forbidden(gettext_noop("the address makes no sense: {reason}"), reason=str(error)) from error
     if parts.scheme not in SCHEMES:
-        raise Forbidden(f"the address must start with http:// or https://, not {parts.scheme or 'nothing'}")
+        raise Forbidden(gettext_noop("the address must start with http:// or https://"))
     if parts.username is not None or parts.password is not None:
-        raise Forbidden("the address holds a user name or a password; give them separately")
+        raise Forbidden(gettext_noop("the address holds a user name or a password; give them separately"))
     if parts.query or parts.fragment:
-        raise Forbidden("the address must end before ? and #")
+        raise Forbidden(gettext_noop("the address must end before ? and #"))
     if not host:
-        raise Forbidden("the address names no host")
+        raise Forbidden(gettext_noop("the address names no host"))
     return check_host(host, port or (443 if parts.scheme == "https" else 80), networks)
 
 
@@ -59,7 +61,7 @@ def check_host(host: str, port: int, networks: Sequence[Network] = ()) -> list[A
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unknown(f"the name {host} does not resolve") from error
+        raise Unknown(gettext_noop("the name {host} does not resolve"), host=host) from error
     addresses = list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
     check_addresses(addresses, networks)
     return addresses
@@ -70,23 +72,23 @@ def check_addresses(addresses: Iterable[Address], networks: Sequence[Network] = 
     for address in addresses:
         reason = refusal(address, networks)
         if reason:
-            raise Forbidden(f"{address} {reason}")
+            raise Forbidden(reason, address=str(address))
 
 
 def refusal(address: Address, networks: Sequence[Network] = ()) -> str | None:
-    """Why an address is not allowed; None when it is."""
+    """Why an address is not allowed, as a template for the ``address``; None when it is."""
     plain = _unwrapped(address)
     if plain.is_link_local or any(plain in network for network in METADATA):
-        return "is a link-local or metadata address"
+        return gettext_noop("{address} is a link-local or metadata address")
     if (
         plain.is_unspecified
         or plain.is_multicast
         or (plain.is_reserved and not plain.is_loopback)
         or plain == ipaddress.IPv4Address("255.255.255.255")
     ):
-        return "is not the address of a host"
+        return gettext_noop("{address} is not the address of a host")
     if networks and not any(plain in network for network in networks if network.version == plain.version):
-        return "is in none of the networks that are allowed here"
+        return gettext_noop("{address} is in none of the networks that are allowed here")
     return None
 
 

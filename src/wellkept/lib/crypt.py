@@ -8,8 +8,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from wellkept.lib.text import Told, gettext_noop
 
-class WrongKey(Exception):
+
+class WrongKey(Told):
     """A secret cannot be opened with the keys at hand."""
 
 
@@ -17,7 +19,7 @@ def read_keys(path: Path) -> list[str]:
     """The keys of a key file, newest first (one Fernet key a line). Raises WrongKey when there is none."""
     keys = [line.strip() for line in path.read_text().splitlines() if line.strip()]
     if not keys:
-        raise WrongKey(f"{path} holds no key; put back the copy of it that you keep outside this machine")
+        raise WrongKey(gettext_noop("{path} holds no key; put back the copy of it that you keep outside this machine"), path=str(path))
     return keys
 
 
@@ -31,7 +33,8 @@ def decrypt(token: str, keys: Sequence[str]) -> str:
     try:
         return MultiFernet([Fernet(key) for key in keys]).decrypt(token.encode()).decode()
     except InvalidToken as error:
-        raise WrongKey("a stored secret cannot be opened with the keys in secret.key; put back the key file it was written with") from error
+        text = gettext_noop("a stored secret cannot be opened with the keys in secret.key; put back the key file it was written with")
+        raise WrongKey(text) from error
 
 
 def derive(key: str, purpose: str) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import pyrage
 from pyrage import x25519
 
-from wellkept.lib.text import gettext_noop
+from wellkept.lib.text import Told, gettext_noop
 
 HEADER = "-----BEGIN AGE ENCRYPTED FILE-----"
 
 
-class EscrowError(Exception):
+class EscrowError(Told):
     """An escrow file or a key cannot be used; the text says which."""
 
 
@@ -53,7 +53,7 @@ def unseal(sealed: str, private: str) -> dict[str, str]:
     try:
         opened = json.loads(pyrage.decrypt(sealed.encode(), [_identity(private)]))
     except pyrage.DecryptError as error:
-        raise EscrowError(f"this key does not open the escrow file, or the file is damaged ({error})") from error
+        raise EscrowError(gettext_noop("this key does not open the escrow file, or the file is damaged ({words})"), words=str(error)) from error
     except ValueError as error:
         raise EscrowError(gettext_noop("the escrow file does not hold what it should")) from error
     if not isinstance(opened, dict) or not all(isinstance(value, str) for value in opened.values()):
@@ -73,7 +73,7 @@ def _recipient(text: str) -> x25519.Recipient:
     try:
         return x25519.Recipient.from_str(text)
     except pyrage.RecipientError as error:
-        raise EscrowError(f"{text[:80]!r} is not an age public key (age1…)") from error
+        raise EscrowError(gettext_noop("“{text}” is not an age public key (age1…)"), text=text[:80]) from error
 
 
 def _identity(text: str) -> x25519.Identity:

@@ -21,6 +21,25 @@ def message(template: str, **params: object) -> Message:
     return {"id": template, "params": dict(params)}
 
 
+def said(program: str, words: str) -> Message:
+    """What a program said, in its own words, as a part of a sentence of ours."""
+    return message(gettext_noop("{program} said: “{words}”"), program=program, words=words)
+
+
+class Told(Exception):
+    """An error that knows its sentence: ``message`` is stored and said in the reader's language, ``str()`` says it in English."""
+
+    def __init__(self, text: str | Message = "", /, **params: object) -> None:
+        self.message: Message = text if isinstance(text, dict) else message(text, **params)
+        super().__init__(say(self.message))
+
+
+def reason(error: BaseException) -> Message | str:
+    """Why something went wrong, as a part of another sentence: the error's own sentence, or its text, or at least its kind."""
+    stored = getattr(error, "message", None)
+    return stored if isinstance(stored, dict) else str(error).strip() or type(error).__name__
+
+
 def say(stored: Mapping[str, object] | str | None, translate: Callable[[str], str] = str) -> str:
     """The stored sentence in the language of ``translate``; a parameter may be a stored sentence itself.
 

@@ -18,21 +18,20 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_noop
 
-from wellkept.lib.text import Message, message, say
+from wellkept.lib.text import Message, Told, message, say
 
 if TYPE_CHECKING:
     from wellkept.operations.models import Lease
 
 
-class Ending(Exception):
+class Ending(Told):
     """A run ends other than by success; ``message`` is a stored sentence, ``retryable`` says that the same step may work a moment later."""
 
     state = "failed"
 
     def __init__(self, text: Message | str, *, retryable: bool = False) -> None:
-        self.message: Message = text if isinstance(text, dict) else message(text)
         self.retryable = retryable
-        super().__init__(say(self.message))
+        super().__init__(text)
 
 
 class Failed(Ending):

@@ -13,7 +13,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from wellkept.lib.text import Message, message, say
+from wellkept.lib.text import Message, message, reason, say
 from wellkept.operations import engine, leases, records, registry, scratch
 from wellkept.operations.errors import ENDINGS, Abandoned, Cancelled, Ending, Failed, NeedsAttention, Unexpected
 from wellkept.operations.execution import Execution, Reason, claim, holding, look, persist, platform_lost, wait_for_former
@@ -173,10 +173,11 @@ def _closed(ending: Ending) -> Envelope:
 
 
 def _unexpected(error: Exception) -> Envelope:
-    text = str(error)[:TEXT_LIMIT] or type(error).__name__
+    why = reason(error)
+    text = message(gettext_noop("Something unexpected happened: {error}"), error=why[:TEXT_LIMIT] if isinstance(why, str) else why)
     trace = "".join(traceback.format_exception(error))[-TEXT_LIMIT:]
     again = bool(getattr(error, "retryable", False))
-    return {"error": "Unexpected", "message": message("{error}", error=text), "kind": type(error).__name__, "trace": trace, "retryable": again}
+    return {"error": "Unexpected", "message": text, "kind": type(error).__name__, "trace": trace, "retryable": again}
 
 
 def _close_row(execution: Execution, progress: Progress, envelope: Envelope, seconds: float) -> None:
@@ -261,7 +262,7 @@ def _clean_up(run: Run, operation: registry.Operation, book: Runbook, ended: End
     try:
         book.step(name, remove, title=title, limit=CLEAN_UP_LIMIT, shielded=True)
     except Ending as left:
-        text = message(gettext_noop("{outcome}; what the run left could not be removed: {reason}"), outcome=say(ended.message), reason=str(left))
+        text = message(gettext_noop("{outcome}; what the run left could not be removed: {reason}"), outcome=ended.message, reason=left.message)
         return Ended(RunState.NEEDS_ATTENTION, text, ended.result, "\n".join(filter(None, (ended.error, getattr(left, "trace", "")))))
     return ended
 

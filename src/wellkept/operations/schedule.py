@@ -19,7 +19,7 @@ from wellkept.estate import access
 from wellkept.estate.access import Who
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Kind, Organisation, Role, System
-from wellkept.lib.text import Message, message
+from wellkept.lib.text import Message, message, reason
 from wellkept.operations import records, registry, runtime
 from wellkept.operations.models import Run, Schedule
 from wellkept.planning import cron as crons
@@ -166,7 +166,7 @@ def _fire(schedule: Schedule, now: datetime) -> Fired:
         schedule.next_at = crons.next_after(schedule.cron, schedule.time_zone, now)
     except crons.InvalidCron as error:
         schedule.enabled = False
-        return _closed(schedule, Fired(schedule, None, None, message(gettext_noop("The schedule was paused: {reason}"), reason=str(error))))
+        return _closed(schedule, Fired(schedule, None, None, message(gettext_noop("The schedule was paused: {reason}"), reason=error.message)))
     if found.missed and found.last_missed is not None:
         _miss(schedule, found.missed, found.last_missed)
     if found.start is None:
@@ -182,7 +182,7 @@ def _start(schedule: Schedule, moment: datetime) -> Fired:
     except runtime.Conflict as conflict:
         return Fired(schedule, moment, None, conflict.message)
     except Exception as error:  # noqa: BLE001 - a run that cannot be made must not keep the other schedules from starting; it is recorded
-        return Fired(schedule, moment, None, message(gettext_noop("It could not be started: {reason}"), reason=str(error) or type(error).__name__))
+        return Fired(schedule, moment, None, message(gettext_noop("It could not be started: {reason}"), reason=reason(error)))
     schedule.last_run = run
     return Fired(schedule, moment, run, None)
 

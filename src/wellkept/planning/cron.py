@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from wellkept.lib.text import Message, gettext_noop, message, say
+from wellkept.lib.text import Told, gettext_noop
 
 FIELDS = 5
 FIELD = re.compile(r"[0-9A-Za-z*,/\-]+\Z")
@@ -21,12 +21,8 @@ NAMES = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", 
 SOON = timedelta(hours=3)
 
 
-class InvalidCron(ValueError):
-    """The expression or the time zone cannot be used; ``message`` is the stored sentence that says which and why."""
-
-    def __init__(self, template: str, /, **params: object) -> None:
-        self.message: Message = message(template, **params)
-        super().__init__(say(self.message))
+class InvalidCron(Told, ValueError):
+    """The expression or the time zone cannot be used; the sentence says which and why."""
 
 
 def zone(name: str) -> ZoneInfo:

@@ -73,14 +73,14 @@ def explain(differences: Sequence[Difference], *, most: int = 20) -> list[str]:
 
 
 def sentences(differences: Sequence[Difference], labels: Mapping[str, Sequence[str]], *, most: int = 20) -> list[Message]:
-    """The same as stored sentences; ``labels`` are the templates by which an adapter's labels are recognised, by the name of the figure."""
+    """The same as stored sentences; by ``labels``, templates by the name of the figure, an adapter's labels and worded values are recognised."""
     said = [
         message(
             gettext_noop("{figure}: {what}: {before} → {after}"),
             figure=found.title or found.figure,
             what=recognised(found.label, labels.get(found.figure, ())),
-            before=_stored(found.before),
-            after=_stored(found.after),
+            before=_stored(found.before, labels.get(found.figure, ())),
+            after=_stored(found.after, labels.get(found.figure, ())),
         )
         for found in differences[:most]
     ]
@@ -150,8 +150,10 @@ def _spoken(value: str | None) -> str:
     return f"{'-' if value.startswith('-') else ''}{int(digits):,}{point}{part}" if len(digits) > 3 else value
 
 
-def _stored(value: str | None) -> Message | str:
+def _stored(value: str | None, templates: Sequence[str]) -> Message | str:
     """The value for a stored sentence; what is not there is a word, and words are translated."""
     if value is None:
         return message(gettext_noop("nothing"))
-    return _spoken(value) if value else message(gettext_noop("empty"))
+    if not value:
+        return message(gettext_noop("empty"))
+    return _spoken(value) if _number(value) is not None else recognised(value, templates)

@@ -5,8 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 
 from wellkept.lib.hashing import canonical_json, sha256
+from wellkept.lib.text import Told, gettext_noop
 
 LIMIT = 10_000
+
+
+class InvalidRules(Told, ValueError):
+    """A number of the rules makes no sense, or there is no rule of that name."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,14 @@ REASONS = ("newest good", "newest proven", "last", *PERIODS, "broken", "beyond t
 
 
 def rules(data: Mapping[str, object]) -> Rules:
-    """The rules in stored plain data; what is missing has the usual value. Raises ValueError for numbers that make no sense or unknown names."""
+    """The rules in stored plain data; what is missing has the usual value. Raises InvalidRules."""
     known = asdict(Rules())
     unknown = set(data) - set(known)
     if unknown:
-        raise ValueError(f"there is no retention rule {min(unknown)}")
+        raise InvalidRules(gettext_noop("there is no retention rule {name}"), name=min(unknown))
     for name, value in data.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LIMIT:
-            raise ValueError(f"{name} must be a whole number from 0 to {LIMIT}")
+            raise InvalidRules(gettext_noop("{name} must be a whole number from 0 to {most}"), name=name, most=LIMIT)
     return Rules(**{**known, **data})
 
 

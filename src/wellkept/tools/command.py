@@ -28,13 +28,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from wellkept.lib.text import Told, gettext_noop
+
 Arguments = Sequence[str | Path]
 TAIL_LINES = 40
 GRACE_SECONDS = 5.0
 BASE_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "SSL_CERT_FILE")
 
 
-class CommandError(Exception):
+class CommandError(Told):
     """A program could not do what it was asked."""
 
 
@@ -42,7 +44,7 @@ class CommandMissing(CommandError):
     """The program is not installed."""
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"the program {program} is not installed")
+        super().__init__(gettext_noop("the program {program} is not installed"), program=program)
         self.program = program
 
 
@@ -50,8 +52,10 @@ class CommandFailed(CommandError):
     """The program ended with a code that was not accepted."""
 
     def __init__(self, program: str, returncode: int, stderr: str) -> None:
-        last = stderr.strip().splitlines()[-1] if stderr.strip() else "it said nothing"
-        super().__init__(f"{program} ended with code {returncode}: {last}")
+        said = stderr.strip().splitlines()[-1:]
+        silent = gettext_noop("{program} ended with code {code} and said nothing")
+        text = gettext_noop("{program} ended with code {code}: “{words}”") if said else silent
+        super().__init__(text, program=program, code=returncode, words="".join(said))
         self.program = program
         self.returncode = returncode
         self.stderr = stderr
@@ -61,7 +65,7 @@ class CommandTimeout(CommandError):
     """The program ran longer than it may and was killed."""
 
     def __init__(self, program: str, seconds: float) -> None:
-        super().__init__(f"{program} was stopped after {seconds:g} s, the longest it may run")
+        super().__init__(gettext_noop("{program} was stopped after {seconds} s, the longest it may run"), program=program, seconds=f"{seconds:g}")
         self.program = program
 
 
@@ -69,7 +73,7 @@ class CommandStopped(CommandError):
     """The scope around the program was stopped (cancelled, or over its time limit)."""
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"{program} was stopped")
+        super().__init__(gettext_noop("{program} was stopped"), program=program)
         self.program = program
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wellkept.lib.text import Told, gettext_noop, reason
 from wellkept.tools import command
 
 SCRIPT = Path(__file__).with_name("sink.py")
@@ -26,7 +27,7 @@ READY_SECONDS = 20.0
 SETTLE_SECONDS = 0.3
 
 
-class SinkError(Exception):
+class SinkError(Told):
     """The sink did not start, or did not take what was sent to it."""
 
 
@@ -99,7 +100,7 @@ def seal(folder: Path, *, wall: str | None = None, on_start: Callable[[int], Non
     while not ready.exists():
         if time.monotonic() > deadline or not command.group_alive(group):
             command.stop(group)
-            raise SinkError("the sink for mail and HTTP did not start: " + _tail(folder / "sink.log"))
+            raise SinkError(gettext_noop("the sink for mail and HTTP did not start: “{words}”"), words=_tail(folder / "sink.log"))
         time.sleep(0.05)
     told = json.loads(ready.read_text())
     return Sealed(chosen, group, group, _namespace(group), folder, told["smtp"], told["http"], f"probe-{secrets.token_hex(8)}")
@@ -153,11 +154,11 @@ def probe(sealed: Sealed) -> None:
     try:
         command.run([*prefix(sealed), sys.executable, "-I", SCRIPT, "probe", sealed.folder, sealed.mark], timeout=60)
     except command.CommandFailed as error:
-        raise SinkError(f"the sink did not take a probe: {error}") from error
+        raise SinkError(gettext_noop("the sink did not take a probe: {reason}"), reason=reason(error)) from error
     deadline = time.monotonic() + READY_SECONDS
     while {visit["kind"] for visit in _visits(sealed) if sealed.mark in str(visit["said"])} != {"mail", "http"}:
         if time.monotonic() > deadline:
-            raise SinkError("the sink did not write down a probe that it was sent")
+            raise SinkError(gettext_noop("the sink did not write down a probe that it was sent"))
         time.sleep(0.05)
 
 
@@ -182,4 +183,4 @@ def _python(user: str | None) -> list[str]:
 
 def _tail(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "…"

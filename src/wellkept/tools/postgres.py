@@ -19,14 +19,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from wellkept.lib.text import Told, gettext_noop
 from wellkept.tools import command
 
 SOCKET_PATH_LIMIT = 107 - len("/.s.PGSQL.65535.lock")
 START_SECONDS = 60.0
 
 
-class PostgresError(Exception):
-    """PostgreSQL cannot be used as asked; the text says why and what to do."""
+class PostgresError(Told):
+    """PostgreSQL cannot be used as asked; the sentence says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def binaries(version: int | None = None) -> Path:
     if wheel is not None and version is None:
         return wheel
     wanted = f"PostgreSQL {version}" if version is not None else "PostgreSQL"
-    raise PostgresError(f"{wanted} is not installed; on Debian: apt-get install postgresql postgresql-contrib")
+    raise PostgresError(
+        gettext_noop("{wanted} is not installed; on Debian: {command}"), wanted=wanted, command="apt-get install postgresql postgresql-contrib"
+    )
 
 
 def _wheel_binaries() -> Path | None:
@@ -115,10 +118,10 @@ def service_user() -> str:
     try:
         return pwd.getpwnam(wanted).pw_name
     except KeyError:
-        message = (
-            f"the user {wanted} does not exist; PostgreSQL refuses to run as root. On Debian, apt-get install postgresql makes the user postgres"
+        text = gettext_noop(
+            "the user {wanted} does not exist; PostgreSQL refuses to run as root. On Debian, apt-get install postgresql makes the user postgres"
         )
-        raise PostgresError(message) from None
+        raise PostgresError(text, wanted=wanted) from None
 
 
 def owned_folder(path: Path, os_user: str, mode: int = 0o700) -> Path:
@@ -131,7 +134,8 @@ def owned_folder(path: Path, os_user: str, mode: int = 0o700) -> Path:
         try:
             command.run(["test", "-x", path], user=os_user)
         except command.CommandFailed:
-            raise PostgresError(f"the user {os_user} cannot reach {path}: choose a folder whose parents others may enter (WELLKEPT_HOME)") from None
+            text = gettext_noop("the user {user} cannot reach {path}: choose a folder whose parents others may enter (WELLKEPT_HOME)")
+            raise PostgresError(text, user=os_user, path=str(path)) from None
     else:
         path.chmod(mode)
     return path
@@ -146,9 +150,8 @@ def create_cluster(cluster: Cluster, *, settings: dict[str, str] | None = None, 
     if (cluster.data / "PG_VERSION").exists():
         return
     if len(str(cluster.sockets)) > SOCKET_PATH_LIMIT:
-        raise PostgresError(
-            f"the path {cluster.sockets} is too long for a Unix socket ({SOCKET_PATH_LIMIT} characters at most): choose a shorter WELLKEPT_HOME"
-        )
+        text = gettext_noop("the path {path} is too long for a Unix socket ({most} characters at most): choose a shorter WELLKEPT_HOME")
+        raise PostgresError(text, path=str(cluster.sockets), most=SOCKET_PATH_LIMIT)
     owned_folder(cluster.data.parent, cluster.os_user, 0o755 if os.geteuid() == 0 else 0o700)
     owned_folder(cluster.sockets, cluster.os_user, 0o700)
     for left in cluster.data.parent.glob(f"{cluster.data.name}.new-*"):
@@ -230,7 +233,8 @@ def start(cluster: Cluster, *, log: Path | None = None) -> None:
         _pg_ctl(cluster, "--log", str(target), "--wait", "--timeout", f"{START_SECONDS:g}", "start")
     except command.CommandFailed as error:
         last = target.read_text(errors="replace").strip().splitlines()[-5:] if target.exists() else []
-        raise PostgresError(f"the PostgreSQL server in {cluster.data} did not start: {' / '.join(last) or error}") from error
+        text = gettext_noop("the PostgreSQL server in {folder} did not start: “{words}”")
+        raise PostgresError(text, folder=str(cluster.data), words=" / ".join(last) or str(error)) from error
 
 
 def stop(cluster: Cluster, mode: str = "fast") -> None:
@@ -340,7 +344,7 @@ def snapshot(server: Server, database: str) -> Iterator[tuple[psycopg.Connection
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute("SELECT pg_export_snapshot()").fetchone()
         if row is None:
-            raise PostgresError("the server exported no snapshot")
+            raise PostgresError(gettext_noop("the server exported no snapshot"))
         yield connection, str(row[0])
         connection.rollback()
 
@@ -396,9 +400,8 @@ def binaries_for(version: int) -> Path:
     except PostgresError:
         newest = int(folder.parent.name) if folder.parent.name.isdigit() else version
         if newest < version:
-            raise PostgresError(
-                f"the server is PostgreSQL {version}, the newest pg_dump here is {newest}; on Debian: apt-get install postgresql-client-{version}"
-            ) from None
+            text = gettext_noop("the server is PostgreSQL {version}, the newest pg_dump here is {newest}; on Debian: {command}")
+            raise PostgresError(text, version=version, newest=newest, command=f"apt-get install postgresql-client-{version}") from None
         return folder
 
 

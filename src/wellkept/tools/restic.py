@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wellkept.lib import memory
-from wellkept.lib.text import gettext_noop
+from wellkept.lib.text import gettext_noop, said
 from wellkept.tools import command, ssh
 from wellkept.tools.restic_errors import (
     IN_VAIN,
@@ -195,9 +195,9 @@ def backup(
     # A path that is not there at all is only mentioned: restic 0.14 ends with success.
     troubles += [line for line in done.stderr.splitlines() if line.endswith("skipping")]
     if done.returncode == SOME_UNREADABLE or troubles:
-        raise Incomplete(f"a file could not be read: {(troubles or done.stderr.strip().splitlines() or ['restic did not say which'])[0]}")
+        raise Incomplete(said("restic", (troubles or done.stderr.strip().splitlines() or ["…"])[0]))
     if not summary:
-        raise ResticError("restic ended without a summary")
+        raise ResticError(gettext_noop("restic ended without a summary"))
     numbers = {name: int(str(summary.get(key, 0))) for name, key in SUMMARY_FIELDS.items()}
     return Summary(str(summary["snapshot_id"]), numbers["files"], numbers["bytes"], numbers["added"], done.seconds)
 

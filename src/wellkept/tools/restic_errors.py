@@ -17,8 +17,10 @@ Errors say what the caller has to decide::
 import re
 from collections.abc import Iterable, Sequence
 
+from wellkept.lib.text import Message, Told, gettext_noop, message, said
 
-class ResticError(Exception):
+
+class ResticError(Told):
     """restic could not do it."""
 
 
@@ -112,14 +114,15 @@ def understand(stderr: str, secrets: Iterable[str] = ()) -> ResticError:
         telling = [line for line in lines if re.search("|".join(signs), line)]
         if telling:
             first = next((line for line in telling if "retrying after" not in line), telling[-1])
-            return kind(first.removeprefix("Fatal: ").removeprefix("ignoring error for "))
-    return ResticError(lines[-1].removeprefix("Fatal: ") if lines else "restic failed and said nothing")
+            return kind(said("restic", first.removeprefix("Fatal: ").removeprefix("ignoring error for ")))
+    return ResticError(said("restic", lines[-1].removeprefix("Fatal: ")) if lines else gettext_noop("restic failed and said nothing"))
 
 
-def _other_host(text: str) -> str:
+def _other_host(text: str) -> Message:
     shown = re.search(r"The fingerprint for the (\S+) key sent by the remote host is\s+(SHA256:\S+)", text)
-    what = f"{shown.group(1)} {shown.group(2).rstrip('.')}" if shown is not None else "of another kind"
-    return (
-        f"the server does not show the host key that was confirmed for it, but another one ({what}); nothing was sent to it. "
-        "If the server was really renewed, confirm its new key: wellkept repository credentials NAME --host-key SHA256:…"
+    what = f"{shown.group(1)} {shown.group(2).rstrip('.')}" if shown is not None else message(gettext_noop("of another kind"))
+    sentence = gettext_noop(
+        "the server does not show the host key that was confirmed for it, but another one ({key}); nothing was sent to it. "
+        "If the server was really renewed, confirm its new key: {command}"
     )
+    return message(sentence, key=what, command="wellkept repository credentials NAME --host-key SHA256:…")

@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from wellkept.lib.text import gettext_noop
+from wellkept.lib.text import Told, gettext_noop
 from wellkept.tools import command
 
 TARGET = re.compile(r"sftp:(//)?(?:([A-Za-z0-9_][A-Za-z0-9_.-]*)@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::(\d+)(?=/))?[:/].+")
@@ -40,7 +40,7 @@ OPTIONS = (
 )
 
 
-class SshError(Exception):
+class SshError(Told):
     """The way by ssh cannot be used."""
 
 
@@ -96,11 +96,11 @@ def host_key(text: str) -> HostKey:
     """A host key as it stands in a .pub file or a line of known_hosts. Raises WrongKey."""
     found = HOST_KEY.search(text)
     if found is None:
-        raise WrongKey('a host key is written "ssh-ed25519 AAAA…", or as its fingerprint "SHA256:…"')
+        raise WrongKey(gettext_noop("a host key is written “ssh-ed25519 AAAA…”, or as its fingerprint “SHA256:…”"))
     try:
         base64.b64decode(found.group(2), validate=True)
     except ValueError as error:
-        raise WrongKey("the host key is not whole") from error
+        raise WrongKey(gettext_noop("the host key is not whole")) from error
     return HostKey(found.group(1), found.group(2))
 
 
@@ -111,11 +111,11 @@ def private_key(text: str) -> str:
     try:
         load(clean.encode(), password=None)
     except TypeError as error:
-        raise WrongKey(
-            "the ssh key has a passphrase, which nobody could type at night; give one without: ssh-keygen -t ed25519 -N '' -f FILE"
-        ) from error
+        text = gettext_noop("the ssh key has a passphrase, which nobody could type at night; give one without: {command}")
+        raise WrongKey(text, command="ssh-keygen -t ed25519 -N '' -f FILE") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise WrongKey("this is not an ssh private key; it is the text of a file like ~/.ssh/id_ed25519, not of the .pub beside it") from error
+        text = gettext_noop("this is not an ssh private key; it is the text of a file like ~/.ssh/id_ed25519, not of the .pub beside it")
+        raise WrongKey(text) from error
     return clean
 
 
@@ -125,7 +125,7 @@ def scan(place: Target, *, timeout: float = 30) -> list[HostKey]:
     done = command.run(args, timeout=timeout, accept=(0, 1))
     found = {host_key(line) for line in done.stdout.splitlines() if not line.startswith("#") and HOST_KEY.search(line)}
     if not found:
-        raise NoAnswer(f"no ssh server answers at {place.host} port {place.port}")
+        raise NoAnswer(gettext_noop("no ssh server answers at {host} port {port}"), host=place.host, port=place.port)
     return sorted(found, key=lambda key: list(KINDS).index(key.algorithm))
 
 

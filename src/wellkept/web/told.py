@@ -12,6 +12,16 @@ from wellkept.operations import schedule_words
 from wellkept.web import titles, words
 
 MOMENTS = ("at", "since", "until")
+WORDS = {
+    "operation": titles.operation,
+    "cron": schedule_words.when,
+    "probe": words.probe,
+    "proof": words.proof,
+    "state": words.state,
+    "unit": words.unit,
+    "groups": words.groups,
+}
+"""How the values of parameters of these names are called."""
 
 
 def told(stored: Mapping[str, Any] | str | None) -> str:
@@ -35,16 +45,12 @@ def shown(name: str, value: Any) -> Any:
         return told(value)
     if not isinstance(value, str):
         return value
-    if name == "operation":
-        return titles.operation(value)
-    if name == "cron":
-        return schedule_words.when(value)
     if name in {"role", "held", "scope"} and value in Role.values:
         return str(Role(value).label)
     if name in {"step", "figure"}:
         return gettext(value) if value else value
-    if name in {"probe", "proof"}:
-        return words.probe(value) if name == "probe" else words.proof(value)
+    if name in WORDS:
+        return WORDS[name](value)
     if name in MOMENTS:
         try:
             moment = datetime.fromisoformat(value)

@@ -137,6 +137,47 @@ def proof(name: str) -> str:
     return (known.get(plain) or plain.replace("_", " ")) + (f" ({detail})" if detail else "")
 
 
+def state(name: str) -> str:
+    """The state of a record or of a document of an ERP, and of what we keep; another word as it is."""
+    known = {
+        "active": _("active"),
+        "inactive": _("inactive"),
+        "on": _("on"),
+        "off": _("off"),
+        "draft": _("draft"),
+        "request": _("request"),
+        "quotation": _("quotation"),
+        "confirmed": _("confirmed"),
+        "waiting": _("waiting"),
+        "assigned": _("assigned"),
+        "processing": _("processing"),
+        "running": _("running"),
+        "approved": _("approved"),
+        "validated": _("validated"),
+        "posted": _("posted"),
+        "paid": _("paid"),
+        "succeeded": _("succeeded"),
+        "done": _("done"),
+        "cancelled": _("cancelled"),
+        "failed": _("failed"),
+        "making": _("being made"),
+        "broken": _("broken"),
+        "forgotten": _("forgotten"),
+    }
+    return known.get(name, name)
+
+
+def unit(name: str) -> str:
+    """The unit of an interval of an ERP's scheduled job; another word as it is."""
+    known = {"minutes": _("minutes"), "hours": _("hours"), "days": _("days"), "weeks": _("weeks"), "months": _("months")}
+    return known.get(name, name)
+
+
+def groups(names: str) -> str:
+    """The names of groups, or that there are none."""
+    return _("none") if names == "none" else names
+
+
 def component_kind(kind: str) -> str:
     """Module, package, server or interpreter; another kind as it is."""
     known = {"module": _("module"), "package": _("package"), "server": _("server"), "interpreter": _("interpreter")}

@@ -21,6 +21,18 @@ RARE = {
     "file of {owner}",
 }
 """What the company of the tests does not have."""
+RARE_VALUES = {
+    "{count} (from {numbers})",
+    "inactive: {content}",
+    "missing",
+    "unreadable",
+    "content differs",
+    "{shape}, inactive",
+    "{state}, {details}",
+    "{state}, every {number} {unit}",
+    "{state}; groups: {groups}; roles: {roles}",
+}
+AS_THE_ERP_WRITES_THEM = {"strict_sequences", "bills_of_material"}
 
 
 def reading(site: Site) -> list[Figure]:
@@ -35,14 +47,48 @@ def test_every_title_and_label_of_a_real_reading_is_recognised(small_company: Si
     for figure in reading(small_company):
         assert figure.title in words.TITLES
         for label in figure.labels.values():
-            found = recognised(label, words.LABELS.get(figure.name, ()))
+            found = recognised(label, words.KEYS.get(figure.name, ()))
             if isinstance(found, dict):
                 used.add(str(found["id"]))
             elif figure.name not in AS_TRYTON_CALLS_THEM:
                 unknown.append(f"{figure.name}: {label}")
     assert not unknown, f"{len(unknown)}, such as {unknown[:5]}"
-    every = {template for templates in words.LABELS.values() for template in templates}
+    every = {template for templates in words.KEYS.values() for template in templates}
     assert {template for template in every - used - RARE if "({company})" not in template} == set()
+
+
+def test_every_value_that_is_a_word_is_recognised(small_company: Site) -> None:
+    used: set[str] = set()
+    unknown: list[str] = []
+    for figure in reading(small_company):
+        for value in figure.values.values():
+            (said,) = sentences([Difference(figure.name, "x", "x", value, None, "x")], words.LABELS)
+            before = said["params"]["before"]
+            if isinstance(before, dict):
+                used.add(str(before["id"]))
+            elif value.strip("-")[:1].isalpha() and figure.name not in AS_THE_ERP_WRITES_THEM:
+                unknown.append(f"{figure.name}: {value}")
+    assert not unknown, f"{len(unknown)}, such as {unknown[:5]}"
+    assert {template for templates in words.VALUES.values() for template in templates} - used == RARE_VALUES
+
+
+def test_the_words_in_values_are_said_in_chinese() -> None:
+    found = [
+        Difference("users", "x", "user ann", "active; groups: none", "inactive; groups: Sales, 會計; roles: Buyer", "Users and their groups"),
+        Difference("scheduled_jobs", "x", "scheduled job a|b", "on, every 5 minutes", "off, every 1 days, company 1", "Scheduled jobs"),
+        Difference("postings", "x", "journal Cash, 2026-01, posted, moves", "1", "2", "Account moves by journal and period"),
+        Difference("files", "x", "file of attachment 7 plan.pdf", None, "content differs", "Files of the database"),
+    ]
+    said = sentences(found, words.LABELS)
+    with translation.override("zh-hant"):
+        assert [told(one) for one in said] == [
+            "使用者及其群組：使用者 ann：啟用；群組：無 → 停用；群組：Sales, 會計；角色：Buyer",
+            "排程工作：排程工作 a|b：已啟用，每 5 分鐘 → 未啟用，每 1 天，公司 1",
+            "各日記帳各期間的會計分錄：日記帳 Cash，2026-01，已過帳，分錄數：1 → 2",
+            "資料庫引用的檔案：attachment 7 plan.pdf 的檔案：無 → 內容不同",
+        ]
+    with translation.override("en"):
+        assert told(said[0]) == "Users and their groups: user ann: active; groups: none → inactive; groups: Sales, 會計; roles: Buyer"
 
 
 def test_a_difference_is_said_in_chinese_and_an_old_one_as_it_was_stored() -> None:

@@ -83,7 +83,7 @@ WRONG: dict[str, tuple[bytes, int, str, dict[str, str], type[AdapterError], str]
     "half a json": (b'{"result": ', 200, "application/json", {}, Invalid, "not with Tryton's RPC"),
     "deep json": (b"[" * 100_000, 200, "application/json", {}, Invalid, "not with Tryton's RPC"),
     "another type": (b'{"id": 1, "result": 7}', 200, "application/json", {}, Invalid, "names no version"),
-    "elsewhere": (b"", 302, "text/html", {"Location": "/login"}, Invalid, "points to /login; redirects are not followed"),
+    "elsewhere": (b"", 302, "text/html", {"Location": "/login"}, Invalid, "points to “/login”; redirects are not followed"),
     "no entry": (b"", 401, "text/plain", {}, Refused, "wrong user or password"),
     "forbidden": (b"", 403, "text/plain", {}, Refused, "403"),
     "too often": (b"", 429, "text/plain", {}, Refused, "too many tries"),

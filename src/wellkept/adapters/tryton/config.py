@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wellkept.adapters.base import Invalid, Refused
+from wellkept.lib.text import gettext_noop
 from wellkept.tools.postgres import Server
 
 SECRET_OPTION = re.compile(r"passw|secret|token|api_?key|access_?key|private_?key|credential|bind_pass|client_id", re.IGNORECASE)
@@ -27,11 +28,11 @@ def load(path: Path) -> configparser.ConfigParser:
         with path.open(encoding="utf-8") as file:
             parser.read_file(file)
     except PermissionError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+        raise Refused(gettext_noop("{path} cannot be read: {reason}"), path=str(path), reason=error.strerror or "") from error
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise Invalid(f"{path} is not a configuration of Tryton: {error}") from error
+        raise Invalid(gettext_noop("{path} is not a configuration of Tryton: {reason}"), path=str(path), reason=str(error)) from error
     if not parser.has_section("database"):
-        raise Invalid(f"{path} is not a configuration of Tryton: it has no section [database]")
+        raise Invalid(gettext_noop("{path} is not a configuration of Tryton: it has no section [database]"), path=str(path))
     return parser
 
 
@@ -44,14 +45,14 @@ def server_of(uri: str) -> tuple[Server | None, str | None]:
         parts = urllib.parse.urlsplit(uri)
         port = parts.port
     except ValueError as error:
-        raise Invalid(f"the database uri makes no sense: {error}") from error
+        raise Invalid(gettext_noop("the database uri makes no sense: {reason}"), reason=str(error)) from error
     if parts.scheme.split("+")[0] not in {"postgresql", "postgres"}:
         return None, None
     query = dict(urllib.parse.parse_qsl(parts.query))
     host = query.get("host") or urllib.parse.unquote(parts.hostname or "") or "/var/run/postgresql"
     number = query.get("port") or port or 5432
     if not str(number).isdecimal():
-        raise Invalid(f"the database uri makes no sense: the port is {number!r}")
+        raise Invalid(gettext_noop("the database uri makes no sense: the port is “{port}”"), port=str(number))
     user = urllib.parse.unquote(parts.username or query.get("user", "")) or "postgres"
     password = urllib.parse.unquote(parts.password) if parts.password is not None else query.get("password")
     return Server(host, int(number), user, password), urllib.parse.unquote(parts.path).strip("/") or None

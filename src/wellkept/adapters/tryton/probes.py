@@ -9,6 +9,7 @@ from typing import Any
 
 from wellkept.adapters.base import AdapterError, Invalid, Site, Timing
 from wellkept.adapters.tryton import rpc
+from wellkept.lib.text import gettext_noop
 
 NAMES: Sequence[str] = ("login", "search", "open", "save")
 PAGE = 80
@@ -25,7 +26,7 @@ def run(site: Site) -> Sequence[Timing]:
     def sign_in() -> None:
         nonlocal session
         if site.login is None:
-            raise Invalid("no user is known for the probes")
+            raise Invalid(gettext_noop("no user is known for the probes"))
         session = rpc.login(site, site.login)
 
     timings.append(_timed("login", sign_in))
@@ -72,19 +73,19 @@ def _search(session: rpc.Session, context: dict[str, Any]) -> dict[str, Sequence
             return {model: [int(row["id"]) for row in rows]}
     if refused is not None:
         raise refused
-    raise Invalid("there is no record to search for")
+    raise Invalid(gettext_noop("there is no record to search for"))
 
 
 def _open(session: rpc.Session, context: dict[str, Any], found: Mapping[str, Sequence[int]]) -> None:
     """One record with all its fields, as a form in the client shows it."""
     if not found:
-        raise Invalid("nothing was found to open")
+        raise Invalid(gettext_noop("nothing was found to open"))
     ((model, numbers),) = found.items()
     view = session.call(f"model.{model}.fields_view_get", None, "form", context=context)
     names = [name for name, field in view["fields"].items() if field.get("type") != "binary"]
     rows = session.call(f"model.{model}.read", [numbers[0]], names, context=context)
     if len(rows) != 1:
-        raise Invalid(f"{model} {numbers[0]} was found but could not be opened")
+        raise Invalid(gettext_noop("{model} {number} was found but could not be opened"), model=model, number=numbers[0])
 
 
 def _save(session: rpc.Session, context: dict[str, Any]) -> Timing:
@@ -96,7 +97,7 @@ def _save(session: rpc.Session, context: dict[str, Any]) -> Timing:
         try:
             timing = _timed(name, lambda: session.call("model.res.user.set_preferences", {"signature": changed}, context=context))
             if timing.error is None and session.call("model.res.user.get_preferences", False, context=context).get("signature") != changed:
-                raise Invalid("what was saved could not be read back")
+                raise Invalid(gettext_noop("what was saved could not be read back"))
         finally:
             session.call("model.res.user.set_preferences", {"signature": before}, context=context)
     except AdapterError as error:

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from wellkept.adapters.base import Conflicting, Invalid, Login, Refused, Site, Unreachable, Unsupported
+from wellkept.lib.text import gettext_noop, said
 
 TIMEOUT_SECONDS = 30.0
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -63,7 +64,7 @@ def version(site: Site, *, timeout: float = TIMEOUT_SECONDS) -> str:
     """The version that the server tells everybody. Raises Unreachable, Refused, Invalid."""
     answer = _first_shape(site, ("/", "/rpc/"), "common.server.version", [], timeout)[1]
     if not isinstance(answer, str):
-        raise Invalid(f"{site.url} answers, but names no version of Tryton")
+        raise Invalid(gettext_noop("{url} answers, but names no version of Tryton"), url=site.url)
     return answer
 
 
@@ -71,11 +72,11 @@ def login(site: Site, login: Login | None = None, *, timeout: float = TIMEOUT_SE
     """Sign in with a password (``site.login`` unless another is given). Raises Refused for a wrong one and after too many tries."""
     chosen = login or site.login
     if chosen is None:
-        raise Invalid("no user is known to sign in with")
+        raise Invalid(gettext_noop("no user is known to sign in with"))
     name = urllib.parse.quote(site.database, safe="")
     path, answer = _first_shape(site, (f"/{name}/", f"/{name}/rpc/"), "common.db.login", [chosen.user, {"password": chosen.password}], timeout)
     if not isinstance(answer, list) or len(answer) < 2 or not isinstance(answer[0], int):
-        raise Invalid(f"{site.url} answers a sign-in with something else than a session")
+        raise Invalid(gettext_noop("{url} answers a sign-in with something else than a session"), url=site.url)
     user, key = answer[0], str(answer[1])
     token = base64.b64encode(f"{chosen.user}:{user}:{key}".encode()).decode()
     return Session(site, user, path, key, {"Authorization": f"Session {token}"}, timeout)
@@ -105,9 +106,9 @@ def _post(site: Site, path: str, method: str, params: list[Any], *, timeout: flo
     try:
         response, content = _exchange(site, path, body, sent, timeout)
     except httpx.TimeoutException as error:
-        raise Unreachable(f"{site.url} did not answer within {timeout:g} s") from error
+        raise Unreachable(gettext_noop("{url} did not answer within {seconds} s"), url=site.url, seconds=f"{timeout:g}") from error
     except httpx.TransportError as error:
-        raise Unreachable(f"{site.url} does not answer: {_short(str(error)) or type(error).__name__}") from error
+        raise Unreachable(gettext_noop("{url} does not answer: {reason}"), url=site.url, reason=_short(str(error)) or type(error).__name__) from error
     _check_status(site, response)
     return _result(site, response, content, method)
 
@@ -133,7 +134,7 @@ def _ways(site: Site, timeout: float) -> list[httpx.Client]:
     if url.startswith(UNIX):
         return [httpx.Client(base_url="http://localhost", transport=httpx.HTTPTransport(uds=url.removeprefix(UNIX)), timeout=timeout)]
     if not url.startswith(("http://", "https://")):
-        raise Invalid(f"the address of the ERP makes no sense: {url or 'none is known'}")
+        raise Invalid(gettext_noop("the address of the ERP makes no sense: “{url}”"), url=url)
     secured = ssl.create_default_context() if url.startswith("https://") else False
     named = httpx.URL(url)
     if not site.addresses:
@@ -158,7 +159,7 @@ def _read(response: httpx.Response, deadline: float) -> bytes:
     for part in response.iter_bytes():
         content += part
         if len(content) > LARGEST_ANSWER:
-            raise Invalid(f"the answer is larger than {LARGEST_ANSWER // 1024 // 1024} MiB; ask for less at a time")
+            raise Invalid(gettext_noop("the answer is larger than {most} MiB; ask for less at a time"), most=LARGEST_ANSWER // 1024 // 1024)
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer takes too long", request=response.request)
     return bytes(content)
@@ -169,21 +170,22 @@ def _check_status(site: Site, response: httpx.Response) -> None:
     if code == httpx.codes.OK:
         return
     if code == httpx.codes.UNAUTHORIZED:
-        raise Refused(f"{site.url} refuses: wrong user or password, or the session has ended")
+        raise Refused(gettext_noop("{url} refuses: wrong user or password, or the session has ended"), url=site.url)
     if code == httpx.codes.TOO_MANY_REQUESTS:
-        raise Refused(f"{site.url} refuses after too many tries; wait some minutes")
+        raise Refused(gettext_noop("{url} refuses after too many tries; wait some minutes"), url=site.url)
     if code == httpx.codes.FORBIDDEN:
-        raise Refused(f"{site.url} refuses (403): not allowed to this user, or not offered to anybody")
+        raise Refused(gettext_noop("{url} refuses (403): not allowed to this user, or not offered to anybody"), url=site.url)
     if code == httpx.codes.METHOD_NOT_ALLOWED:
-        raise Unsupported(f"{site.url} takes no call at this address (405)")
+        raise Unsupported(gettext_noop("{url} takes no call at this address (405)"), url=site.url)
     if code == httpx.codes.NOT_FOUND:
-        raise Invalid(f"{site.url} knows no database {site.database}")
+        raise Invalid(gettext_noop("{url} knows no database {database}"), url=site.url, database=site.database)
     if response.is_redirect:
         target = _short(response.headers.get("location", ""))
-        raise Invalid(f"{site.url} points to {target or 'somewhere else'}; redirects are not followed, give the final address")
+        text = gettext_noop("{url} points to “{target}”; redirects are not followed, give the final address")
+        raise Invalid(text, url=site.url, target=target)
     if code in {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}:
-        raise Unreachable(f"{site.url}: the server in front answers, Tryton behind it does not ({code})")
-    raise Invalid(f"{site.url} answers with the status {code}")
+        raise Unreachable(gettext_noop("{url}: the server in front answers, Tryton behind it does not ({code})"), url=site.url, code=code)
+    raise Invalid(gettext_noop("{url} answers with the status {code}"), url=site.url, code=code)
 
 
 def _result(site: Site, response: httpx.Response, content: bytes, method: str) -> Any:
@@ -191,9 +193,10 @@ def _result(site: Site, response: httpx.Response, content: bytes, method: str) -
     try:
         answer = json.loads(content, object_hook=_decode)
     except (ValueError, RecursionError) as error:
-        raise Invalid(f"{site.url} answers with {kind}, not with Tryton's RPC: is the address right?") from error
+        text = gettext_noop("{url} answers with {kind}, not with Tryton's RPC: is the address right?")
+        raise Invalid(text, url=site.url, kind=kind) from error
     if not isinstance(answer, dict) or not {"result", "error"} & set(answer):
-        raise Invalid(f"{site.url} answers, but not as Tryton does: is the address right?")
+        raise Invalid(gettext_noop("{url} answers, but not as Tryton does: is the address right?"), url=site.url)
     if answer.get("error") is not None:
         raise _error(answer["error"], method)
     return answer.get("result")
@@ -207,14 +210,14 @@ def _error(error: object, method: str) -> Exception:
     if kind == "UserWarning":
         return Warned(_short(" ".join(words[1:])), words[0] if words else "")
     if kind == "ConcurrencyException":
-        return Conflicting(f"somebody else changed it meanwhile: {_short(' '.join(words))}")
+        return Conflicting(gettext_noop("somebody else changed it meanwhile: “{words}”"), words=_short(" ".join(words)))
     if kind == "LoginException":
-        return Refused("Tryton asks for more than a password to sign in")
+        return Refused(gettext_noop("Tryton asks for more than a password to sign in"))
     if kind == "UserError":
-        return Refused(_short(" ".join(words[:2])))
+        return Refused(said("Tryton", _short(" ".join(words[:2]))))
     # A KeyError for a model that is not there comes as its name in quotes.
     if "doesn't exist on" in kind or f".{kind.strip(chr(39))}." in method:
-        return Unsupported(f"this Tryton has no {method}")
+        return Unsupported(gettext_noop("this Tryton has no {method}"), method=method)
     return Invalid(f"{method}: {_short(kind)}")
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Site, Unreachable
 from wellkept.adapters.tryton import rpc
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command, postgres
 
 ROLES = ("web", "cron", "worker")
@@ -45,7 +46,7 @@ def start(site: Site, *, roles: Sequence[str] = ROLES, prefix: Sequence[str] = (
     """
     held = {running.role for running in processes(site)} & set(roles)
     if held:
-        raise Conflicting(f"already running for {site.database}: {', '.join(sorted(held))}")
+        raise Conflicting(gettext_noop("already running for {database}: {names}"), database=site.database, names=", ".join(sorted(held)))
     state = _state(site)
     user = site.os_user or postgres.service_user()
     postgres.owned_folder(state, user)
@@ -99,13 +100,13 @@ def _spawn(site: Site, role: str, prefix: Sequence[str], user: str) -> Running:
     pid = command.spawn(args, log=_log(site, role), env=_environment(site, user), cwd=Path("/"))
     started = command.started_at(pid)
     if started is None:
-        raise Unreachable(f"{role} of {site.database} ended at once: {log_tail(site, role)}")
+        raise _failure(site, role)
     return Running(role, pid, started, _boot())
 
 
 def _arguments(site: Site, role: str) -> list[str | Path]:
     if site.interpreter is None or site.config is None:
-        raise Invalid(f"the site of database {site.database} does not say its interpreter and its configuration")
+        raise Invalid(gettext_noop("the site of database {database} does not say its interpreter and its configuration"), database=site.database)
     folder = site.interpreter.parent
     common: list[str | Path] = ["--config", site.config, "--database", site.database]
     if role == "cron":
@@ -113,7 +114,7 @@ def _arguments(site: Site, role: str) -> list[str | Path]:
     if role == "worker":
         return [site.interpreter, folder / "trytond-worker", *common, "-n", "1"]
     if role != "web":
-        raise Invalid(f"Tryton has no process {role}; these are: {', '.join(ROLES)}")
+        raise Invalid(gettext_noop("Tryton has no process {name}; these are: {known}"), name=role, known=", ".join(ROLES))
     serving = ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--timeout", str(REQUEST_SECONDS)]
     # Its control socket would lie in a home folder that is not ours; the umask keeps the RPC socket to the site's user.
     guarded = ["--no-control-socket", "--umask", "0o077"]
@@ -126,7 +127,7 @@ def _bind(site: Site) -> str:
         return url
     if url.startswith("http://"):
         return url.removeprefix("http://").rstrip("/")
-    raise Invalid(f"a Tryton of ours listens on http://ADDRESS:PORT or unix:/PATH, not on {url or 'nothing'}")
+    raise Invalid(gettext_noop("a Tryton of ours listens on http://ADDRESS:PORT or unix:/PATH, not on “{url}”"), url=url)
 
 
 def _environment(site: Site, user: str) -> dict[str, str]:
@@ -153,7 +154,8 @@ def _wait(site: Site, started: Sequence[Running], ready: float) -> None:
             rpc.version(site, timeout=5.0)
         except Unreachable:
             if time.monotonic() > deadline:
-                raise Unreachable(f"{site.url} did not answer within {ready:g} s: {log_tail(site, 'web')}") from None
+                text = gettext_noop("{url} did not answer within {seconds} s; its log ends with: “{words}”")
+                raise Unreachable(text, url=site.url, seconds=f"{ready:g}", words=log_tail(site, "web")) from None
         else:
             return
         command.check_stopped("Tryton")
@@ -163,8 +165,8 @@ def _wait(site: Site, started: Sequence[Running], ready: float) -> None:
 def _failure(site: Site, role: str) -> AdapterError:
     last = log_tail(site, role)
     if "Address already in use" in last or "Connection in use" in last:
-        return Conflicting(f"another program listens on {site.url}")
-    return Unreachable(f"{role} of {site.database} ended: {last}")
+        return Conflicting(gettext_noop("another program listens on {url}"), url=site.url)
+    return Unreachable(gettext_noop("{name} of {database} ended; its log ends with: “{words}”"), name=role, database=site.database, words=last)
 
 
 def _ours(running: Running) -> bool:
@@ -199,7 +201,7 @@ def _log(site: Site, role: str) -> Path:
 
 def _state(site: Site) -> Path:
     if site.state is None:
-        raise Invalid(f"the site of database {site.database} has no folder for its processes")
+        raise Invalid(gettext_noop("the site of database {database} has no folder for its processes"), database=site.database)
     return site.state
 
 

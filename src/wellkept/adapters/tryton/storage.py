@@ -15,6 +15,7 @@ from psycopg import sql
 
 from wellkept.adapters.base import Connection, FileReference, Invalid, Site, Storage
 from wellkept.adapters.tryton import config, schema
+from wellkept.lib.text import gettext_noop
 
 FILE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 NAME_COLUMNS = ("name", "number", "resource")
@@ -31,7 +32,7 @@ def storage(site: Site) -> Storage:
     settings = [site.config, *(Path(name) for name in named if name and Path(name).is_file())]
     custom = parser.get("database", "class", fallback="")
     if custom:
-        raise Invalid(f"the files are kept by {custom}, not in a folder: they need a backup of their own")
+        raise Invalid(gettext_noop("the files are kept by {place}, not in a folder: they need a backup of their own"), place=custom)
     return Storage(site.files or folder(parser), settings, config.layout(parser))
 
 
@@ -80,7 +81,7 @@ def path_of(file_id: str, prefix: str) -> str:
     """Where the file store keeps a file, relative to its folder. Raises Invalid for an id or a prefix that would leave the folder."""
     path = PurePosixPath(prefix, file_id[0:2], file_id[2:4], file_id)
     if path.is_absolute() or ".." in path.parts or "/" in file_id or not file_id:
-        raise Invalid(f"the file id {file_id!r} does not name a file of the store")
+        raise Invalid(gettext_noop("the file id “{id}” does not name a file of the store"), id=file_id)
     return str(path)
 
 

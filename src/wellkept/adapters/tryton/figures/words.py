@@ -44,7 +44,7 @@ TITLES: Sequence[str] = (
     gettext_noop("Next numbers"),
     gettext_noop("Sequences without gaps"),
 )
-LABELS: Mapping[str, Sequence[str]] = {
+KEYS: Mapping[str, Sequence[str]] = {
     "trial_balance": (gettext_noop("account {account}, {year}, debit"), gettext_noop("account {account}, {year}, credit")),
     "unbalanced_moves": (
         gettext_noop("moves whose debit is not their credit"),
@@ -142,3 +142,19 @@ LABELS: Mapping[str, Sequence[str]] = {
     "strict_sequences": (gettext_noop("form of {name} numbers"), gettext_noop("next number of {name}")),
 }
 """By the name of the figure, the more exact template first. Documents by state are called what Tryton calls them."""
+VALUES: Mapping[str, Sequence[str]] = {
+    "number_gaps": (gettext_noop("{count} (from {numbers})"),),
+    "statements": (gettext_noop("{state}: {start} to {end}, {lines} lines of {total}"),),
+    "bills_of_material": (gettext_noop("inactive: {content}"),),
+    "parties": (gettext_noop("{count} records, fingerprint {print}"),),
+    "bank_accounts": (gettext_noop("{count} numbers, fingerprint {print}"),),
+    "attachments": (gettext_noop("{count} attachments, fingerprint {print}"),),
+    "files": (gettext_noop("missing"), gettext_noop("unreadable"), gettext_noop("content differs")),
+    "users": (gettext_noop("{state}; groups: {groups}; roles: {roles}"), gettext_noop("{state}; groups: {groups}")),
+    "access_rights": (gettext_noop("{count} models, {writing} to write, fingerprint {print}"),),
+    "scheduled_jobs": (gettext_noop("{state}, every {number} {unit}, company {company}"), gettext_noop("{state}, every {number} {unit}")),
+    "triggers": (gettext_noop("{state}, {details}"),),
+    "strict_sequences": (gettext_noop("{shape}, inactive"), gettext_noop("plain")),
+}
+"""What the values that are words look like, by the name of the figure."""
+LABELS: Mapping[str, Sequence[str]] = {name: (*keys, *VALUES.get(name, ())) for name, keys in KEYS.items()}
