@@ -29,12 +29,23 @@ from wellkept.estate.models import Component, Environment, Membership, Organisat
 from wellkept.lib.text import message
 from wellkept.operations import records
 from wellkept.operations.models import Run, Schedule
+from wellkept.upgrades.models import Assessment
 
 CANARY = "canary"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 RANKS = (policy.VIEWER, policy.OPERATOR, policy.APPROVER, policy.ADMINISTRATOR)
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 REFUSED = {401, 403, 404}
+EMPTY = ("releases", "modules", "missing", "requirements", "notes", "breaches", "space", "time")
+REPORT: dict[str, Any] = {
+    **{name: [] for name in EMPTY},
+    "path": ["7.0", "8.0"],
+    "described": True,
+    "used": 0,
+    "installed": 1,
+    "problem": "",
+    "risks": [{"level": "watch", "text": message(CANARY), "remedy": message(CANARY)}],
+}
 PASSING = re.compile(r"[A-Za-z0-9]{32,}|[0-9a-f-]{36}|\d+|unknown|riverside")
 """What may differ between two answers: tokens of forms, ids, and the name that was asked for."""
 
@@ -97,6 +108,7 @@ class World:
             "backup_take": {"repository": repository},
             "drill_start": {"backup": self.kwargs["backup_id"]},
             "backup_take_several": {"ids": [system]},
+            "upgrade_assess": {"target": "8.0"},
             "settings_member": {"role": policy.VIEWER},
             "settings_schedule": {"pause": "1"},
             "organisation_choose": {"organisation": self.organisation.pk},
@@ -136,6 +148,7 @@ def world(organisation: Organisation) -> World:
     schedule = Schedule.objects.create(
         **place, operation="backups.take", arguments={"repository_id": repository.pk}, cron="0 3 * * *", next_at=timezone.now()
     )
+    assessment = Assessment.objects.create(**place, environment=environment, current="7.0", target="8.0", level="watch", report=REPORT)
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
     colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
     token, _text = tokens.create(colleague, organisation, f"{CANARY}-token", scope=Role.VIEWER, days=5, who=Console("tests"))
@@ -144,6 +157,7 @@ def world(organisation: Organisation) -> World:
         "run_id": run.pk,
         "backup_id": backup.pk,
         "drill_id": drill.pk,
+        "assessment_id": assessment.pk,
         "record_id": record.pk,
         "membership_id": colleague.memberships.get().pk,
         "schedule_id": schedule.pk,

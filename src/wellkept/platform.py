@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import ctypes.util
 import os
 import shutil
 import signal
@@ -228,6 +229,7 @@ def doctor(home: Home) -> list[Check]:
         _program("setpriv", "apt-get install util-linux", "programs that end with us"),
         _isolation(),
         _amcheck(),
+        _papers(),
         *_home_checks(home),
         *_database_checks(home),
         _program("chromium", "apt-get install chromium", "tests only", needed=False),
@@ -261,6 +263,12 @@ def _amcheck() -> Check:
     return Check(
         "amcheck", found, "there" if found else "not installed (drills check indexes with it)", "apt-get install postgresql-contrib", needed=False
     )
+
+
+def _papers() -> Check:
+    missing = [name for name in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset") if ctypes.util.find_library(name) is None]
+    seen = f"not installed: {', '.join(missing)} (assessments as PDF)" if missing else "there"
+    return Check("pdf", not missing, seen, "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk", needed=False)
 
 
 def _home_checks(home: Home) -> list[Check]:

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, forgetting, health, places, records, restoring, runs, settings, systems, today
+from wellkept.web import account, backups, forgetting, health, places, records, restoring, runs, settings, systems, today, upgrades
 
 handler403 = "wellkept.web.shell.forbidden"
 
@@ -28,6 +28,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("backups/sets/<int:backup_id>/restore/", restoring.restore, name="backup_restore"),
     path("backups/drills/", backups.drills, name="backup_drills"),
     path("backups/drills/<int:drill_id>/", backups.drill, name="drill"),
+    path("upgrades/", upgrades.upgrades, name="upgrades"),
+    path("upgrades/<int:system_id>/assess/", upgrades.assess, name="upgrade_assess"),
+    path("upgrades/<int:system_id>/look/", upgrades.look, name="upgrade_look"),
+    path("upgrades/assessments/<int:assessment_id>/", upgrades.assessment, name="upgrade_assessment"),
+    path("upgrades/assessments/<int:assessment_id>/pdf/", upgrades.assessment_pdf, name="upgrade_assessment_pdf"),
     path("records/", records.records, name="records"),
     path("records/verify/", records.verify, name="records_verify"),
     path("records/export/<str:form>/", records.export, name="records_export"),

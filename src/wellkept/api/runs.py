@@ -24,6 +24,8 @@ STARTABLE: dict[str, dict[str, type[Model] | type]] = {
     "backups.drill": {"backup_id": Backup},
     "backups.verify": {"backup_id": Backup, "whole": bool},
     "estate.discover": {},
+    "upgrades.assess": {"target": str},
+    "upgrades.look": {},
 }
 """What may be started here, with its arguments; one that names a row must name a row that the caller sees."""
 

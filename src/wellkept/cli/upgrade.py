@@ -1,8 +1,10 @@
 """``wellkept upgrade``."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from django.utils.translation import override
 
 from wellkept.cli import output, pick
 from wellkept.cli.output import Json, Wait
@@ -16,6 +18,7 @@ from wellkept.upgrades import queries
 from wellkept.upgrades.models import Assessment
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it first.")
+Pdf = Annotated[Path | None, typer.Option(help="Also write it to this file, as a PDF in the organisation's language.")]
 LIST_COLUMNS = ("system", "release", "support_end", "newer", "assessed", "verdict", "assessed_at")
 
 
@@ -31,6 +34,7 @@ def list_(as_json: Json = False) -> None:
 def assess(
     system: SystemArgument,
     to: Annotated[str, typer.Option(help="The series to go to, like 8.0.")],
+    pdf: Pdf = None,
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
@@ -43,28 +47,48 @@ def assess(
     run = output.follow(run)
     if run.state != RunState.SUCCEEDED:
         output.finish(run, as_json=as_json)
-    one = Assessment.objects.select_related("system").get(run=run)
+    one = Assessment.objects.select_related("system", "organisation").get(run=run)
+    _write(one, pdf)
     if not as_json:
         _show(one)
     output.finish(run, as_json=as_json, data=queries.plain_assessment(one))
 
 
 @app.command()
-def show(system: SystemArgument, as_json: Json = False) -> None:
+def show(system: SystemArgument, pdf: Pdf = None, as_json: Json = False) -> None:
     """Show the newest assessment of a system."""
     one = newest(pick.system(system))
+    _write(one, pdf)
     if as_json:
         output.emit(queries.plain_assessment(one), as_json=True)
     else:
         _show(one)
 
 
+@app.command()
+def look(system: SystemArgument, wait: Wait = True, as_json: Json = False) -> None:
+    """Ask the package index which releases there are of a system's ERP."""
+    environment = pick.environment(system)
+    run = runtime.submit("upgrades.look", organisation=environment.system.organisation, environment=environment)
+    if wait:
+        output.finish(output.follow(run), as_json=as_json)
+    output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+
+
 def newest(system: System) -> Assessment:
     """The newest assessment of a system. Raises NotFound."""
-    found = Assessment.objects.filter(system=system).select_related("system").order_by("-made_at", "-pk").first()
+    found = Assessment.objects.filter(system=system).select_related("system", "organisation").order_by("-made_at", "-pk").first()
     if found is None:
         raise NotFound(f"{system.name} was not assessed yet: wellkept upgrade assess {system.name} --to SERIES")
     return found
+
+
+def _write(one: Assessment, file: Path | None) -> None:
+    if file is not None:
+        from wellkept.web import papers
+
+        with override(one.organisation.language):
+            file.write_bytes(papers.pdf(one))
 
 
 def _show(one: Assessment) -> None:

@@ -15,7 +15,7 @@ from wellkept.adapters.base import AdapterError, Component, Connection, Discover
 from wellkept.backups import checks
 from wellkept.backups.failures import told
 from wellkept.estate import connect
-from wellkept.estate.models import Environment
+from wellkept.estate.models import Environment, System
 from wellkept.lib.text import message
 from wellkept.operations import progress
 from wellkept.operations.errors import Failed
@@ -24,6 +24,17 @@ from wellkept.upgrades import notes, releases
 
 STATEMENT_SECONDS = 300
 Facts = dict[str, Any]
+
+
+def look(system_id: int) -> Facts:
+    """Ask the index for the releases of a system's ERP. Raises Failed when it does not answer."""
+    adapter = System.objects.get(pk=system_id).adapter
+    with told():
+        known = releases.look(adapter)
+    if known.problem:
+        raise Failed(message(gettext_noop("The package index does not answer: {known}"), known=known.problem))
+    found = releases.kept(adapter)
+    return {"count": len(found), "newest": found[-1].series if found else None}
 
 
 def ask_index(environment_id: int, target: str) -> Facts:

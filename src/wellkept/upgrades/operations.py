@@ -39,3 +39,15 @@ def assess_upgrade(run: Runbook, *, target: str) -> Outcome:
     result = run.step("report", report.store, run.id, environment_id, target, {**way, **modules, **data, **room}, limit=MINUTE)
     facts = {name: result[name] for name in ("in_the_way", "to_look_at")}
     return Outcome(message(OUTCOMES[Level(result["verdict"])], current=way["current"], target=target, **facts), result)
+
+
+@operation(
+    "upgrades.look",
+    title=gettext_noop("Look for new releases"),
+    maintenance_type="preventive",
+    phases=(("releases", gettext_noop("Ask for releases")),),
+)
+def look_for_releases(run: Runbook) -> Outcome:
+    """Ask the package index which releases there are of a system's ERP."""
+    found = run.step("releases", assess.look, run.system_id, limit=10 * MINUTE)
+    return Outcome(message(gettext_noop("{count} releases are there, the newest is {newest}"), count=found["count"], newest=found["newest"]), found)

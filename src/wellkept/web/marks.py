@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from wellkept.backups.models import BackupState, DrillState
 from wellkept.backups.verdicts import ACT, WATCH, WELL
 from wellkept.operations.models import RunState
+from wellkept.upgrades.models import Level
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,15 @@ DRILLS = {
     DrillState.FAILED: Mark("act", "x", DrillState.FAILED.label),
     DrillState.CANCELLED: Mark("calm", "ban", DrillState.CANCELLED.label),
 }
+UPGRADES = {
+    Level.WELL: Mark("well", "circle-check", Level.WELL.label),
+    Level.WATCH: Mark("watch", "eye", Level.WATCH.label),
+    Level.ACT: Mark("act", "alert-triangle", Level.ACT.label),
+}
 KINDS: dict[str, dict[str, Mark]] = {
     "verdict": dict(VERDICTS),
     "run": {str(key): mark for key, mark in RUNS.items()},
     "backup": {str(key): mark for key, mark in BACKUPS.items()},
     "drill": {str(key): mark for key, mark in DRILLS.items()},
+    "upgrade": {str(key): mark for key, mark in UPGRADES.items()},
 }

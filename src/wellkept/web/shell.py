@@ -20,6 +20,7 @@ MENU = (
     ("systems", "stack-2", _("Systems")),
     ("runs", "player-play", _("Runs")),
     ("backups", "archive", _("Backups")),
+    ("upgrades", "arrow-up-circle", _("Upgrades")),
     ("records", "history", _("Records")),
     ("settings", "settings", _("Settings")),
 )

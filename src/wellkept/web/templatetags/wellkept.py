@@ -13,7 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 
-from wellkept.web import marks, titles, words
+from wellkept.upgrades.report import PLACES
+from wellkept.web import marks, release_words, titles, words
 from wellkept.web.told import told
 
 register = template.Library()
@@ -187,3 +188,27 @@ def probe(name: str) -> str:
 def component_kind(kind: str) -> str:
     """What kind of part a component is."""
     return words.component_kind(kind)
+
+
+@register.filter
+def applies(verdict: str) -> str:
+    """Whether a manual step applies."""
+    return release_words.applies(verdict)
+
+
+@register.filter
+def reason(text: str) -> str:
+    """Why a manual step applies or does not."""
+    return told(release_words.reason(text))
+
+
+@register.filter
+def place(name: str) -> str:
+    """What room is needed for in an upgrade."""
+    return gettext(PLACES.get(name, name))
+
+
+@register.filter
+def part(name: str) -> str:
+    """A part of an upgrade that takes time."""
+    return release_words.part(name)
