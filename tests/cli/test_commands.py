@@ -12,13 +12,14 @@ import pytest
 
 from tests.services.commands import Wellkept as Run
 from tests.services.commands import commands
+from tests.services.platform import own_home
 from wellkept.adapters.base import Site
 
 
 @pytest.fixture(scope="module")
 def wellkept() -> Iterator[Run]:
     """Runs a command in a home of its own."""
-    with commands("cli-") as run:
+    with own_home("cli-") as home, commands(home) as run:
         yield run
 
 

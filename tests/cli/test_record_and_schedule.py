@@ -4,31 +4,27 @@ import csv
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.services.platform import PREFIX, remove_home
+from tests.services.commands import Wellkept, commands
+from tests.services.platform import own_home
 from wellkept import home as homes
-from wellkept.tools import postgres
 
 
+@dataclass
 class Installation:
     """A home of its own and its commands."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home = homes.Home(folder / "home")
-
-    def run(self, *args: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "WELLKEPT_HOME": str(home or self.home.path)}
-        return subprocess.run([sys.executable, "-m", "wellkept", *args], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    home: homes.Home
+    run: Wellkept
 
     def json(self, *args: str, code: int = 0) -> Any:
         done = self.run(*args, "--json")
@@ -44,13 +40,16 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
-    made = Installation(postgres.throwaway_folder(PREFIX))
-    done = made.run("init", "--quiet")
-    assert done.returncode == 0, done.stderr
-    made.json("organisation", "create", "riverside")
-    yield made
-    remove_home(made.home)
-    shutil.rmtree(made.folder, ignore_errors=True)
+    with own_home("cli-") as home, commands(home) as run:
+        made = Installation(home, run)
+        made.json("organisation", "create", "riverside")
+        yield made
+
+
+def anywhere(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as on a machine without an installation."""
+    environment = {**os.environ, "WELLKEPT_HOME": str(home)}
+    return subprocess.run([sys.executable, "-m", "wellkept", *args], env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_a_schedule_is_made_changed_paused_and_removed(installation: Installation) -> None:
@@ -98,11 +97,11 @@ def test_the_record_is_shown_exported_and_checked_anywhere(installation: Install
     key = tmp_path / "key.pub"
     key.write_text(installation.run("record", "public-key").stdout)
     checking = ("record", "verify", "--file", str(export), "--public-key", str(key), "--json")
-    done = installation.run(*checking, home=tmp_path / "no-home-here")
+    done = anywhere(tmp_path / "no-home-here", *checking)
     assert (done.returncode, json.loads(done.stdout)["entries"]) == (0, newest), done.stderr
     assert not (tmp_path / "no-home-here").exists()
     export.write_text(export.read_text().replace("0 0 1 1 *", "0 0 2 1 *"))
-    done = installation.run(*checking, home=tmp_path / "no-home-here")
+    done = anywhere(tmp_path / "no-home-here", *checking)
     assert (done.returncode, json.loads(done.stdout)["first_broken"]) == (14, newest)
     rows = list(csv.reader(io.StringIO(installation.run("record", "export", "--format", "csv").stdout)))
     assert [row[0] for row in rows] == ["number", *map(str, range(1, newest + 1))]

@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.services.platform import make_home, remove_home
+from wellkept import home as homes
 
 ROOT = Path(__file__).parents[2]
 Wellkept = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @contextlib.contextmanager
-def commands(name: str) -> Iterator[Wellkept]:
-    """A home of its own and a function that runs a command in it."""
-    home = make_home(name)
+def commands(home: homes.Home) -> Iterator[Wellkept]:
+    """A function that runs a command in this home."""
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     environment |= {"WELLKEPT_HOME": str(home.path), "WELLKEPT_TEST_HOME": str(home.path)}
     server = subprocess.Popen([sys.executable, "-m", __name__], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -40,7 +39,6 @@ def commands(name: str) -> Iterator[Wellkept]:
     finally:
         server.stdin.close()
         server.wait(30)
-        remove_home(home)
 
 
 def execute(job: dict[str, Any]) -> dict[str, Any]:

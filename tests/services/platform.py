@@ -88,6 +88,16 @@ def remove_home(home: homes.Home) -> None:
     shutil.rmtree(home.path, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def own_home(name: str) -> Iterator[homes.Home]:
+    """A home that ends with the block."""
+    home = make_home(name)
+    try:
+        yield home
+    finally:
+        remove_home(home)
+
+
 def sweep() -> None:
     """Remove what killed test runs left behind: homes whose owner is gone."""
     for mark in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{MARK}"):
