@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.services.platform import PREFIX, remove_home
+from tests.services.platform import PREFIX, own_home, remove_home
 from wellkept import home as homes
 from wellkept.tools import command, postgres
 
@@ -57,12 +57,17 @@ def folder():
 
 
 @pytest.fixture
-def up(folder):
-    assert run(folder, "init", "--quiet").returncode == 0
-    postgres.stop(homes.Home(folder).cluster())
+def home():
+    with own_home("up-") as made:
+        yield made
+
+
+@pytest.fixture
+def up(home):
+    postgres.stop(home.cluster())
     port = postgres.free_port()
     process = subprocess.Popen(
-        [*WELLKEPT, "up", "--port", str(port)], env={**os.environ, "WELLKEPT_HOME": str(folder)}, stderr=subprocess.PIPE, text=True
+        [*WELLKEPT, "up", "--port", str(port)], env={**os.environ, "WELLKEPT_HOME": str(home.path)}, stderr=subprocess.PIPE, text=True
     )
     assert "Wellkept is up" in process.stderr.readline()
     yield process, f"http://127.0.0.1:{port}"
@@ -115,33 +120,32 @@ def test_doctor_names_the_command_that_mends(folder):
     assert {check["remedy"] for check in json.loads(done.stdout) if not check["ok"] and check["needed"]} == {"wellkept init"}
 
 
-def test_doctor_notices_a_readable_key_and_a_stopped_database(folder):
-    run(folder, "init", "--quiet")
-    (folder / "secret.key").chmod(0o644)
-    postgres.stop(homes.Home(folder).cluster())
-    bad = {check["check"] for check in json.loads(run(folder, "doctor", "--json").stdout) if not check["ok"]}
+def test_doctor_notices_a_readable_key_and_a_stopped_database(home):
+    home.key_file.chmod(0o644)
+    postgres.stop(home.cluster())
+    bad = {check["check"] for check in json.loads(run(home.path, "doctor", "--json").stdout) if not check["ok"]}
     assert {"secret key", "database"} <= bad
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_everything(up, folder):
+def test_ctrl_c_stops_everything(up, home):
     process, address = up
     assert answers(address)
-    status = run(folder, "status", "--json")
-    wait_until(lambda: len(json.loads(run(folder, "status", "--json").stdout)["workers"]) == 1)
+    status = run(home.path, "status", "--json")
+    wait_until(lambda: len(json.loads(run(home.path, "status", "--json").stdout)["workers"]) == 1)
     assert json.loads(status.stdout)["database"] is True
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=40) == 0
-    assert processes_of(folder) == []
+    assert processes_of(home.path) == []
 
 
 @pytest.mark.slow
-def test_a_killed_child_is_started_again_and_a_killed_supervisor_takes_its_children_along(up, folder):
+def test_a_killed_child_is_started_again_and_a_killed_supervisor_takes_its_children_along(up, home):
     process, address = up
-    web = group_of(folder, "web")
+    web = group_of(home.path, "web")
     command.kill_group(web, signal.SIGKILL)
-    wait_until(lambda: answers(address) and group_of(folder, "web") != web)
+    wait_until(lambda: answers(address) and group_of(home.path, "web") != web)
     process.kill()
     process.wait()
-    wait_until(lambda: [line for line in processes_of(folder) if "-m wellkept" in line] == [])
-    assert run(folder, "init", "--quiet").returncode == 0
+    wait_until(lambda: [line for line in processes_of(home.path) if "-m wellkept" in line] == [])
+    assert run(home.path, "init", "--quiet").returncode == 0
