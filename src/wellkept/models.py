@@ -3,7 +3,7 @@
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
 from wellkept.operations.models import Checkpoint, Lease, Record, Run, Schedule, Step, Worker
-from wellkept.upgrades.models import Assessment, NoteVersion, Release
+from wellkept.upgrades.models import Assessment, NoteVersion, Rehearsal, Release
 
 __all__ = [
     "ApiToken",
@@ -20,6 +20,7 @@ __all__ = [
     "Organisation",
     "Person",
     "Record",
+    "Rehearsal",
     "Release",
     "Repository",
     "Run",

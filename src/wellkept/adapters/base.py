@@ -109,6 +109,17 @@ class Process:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What people are told while the ERP is closed: the ``reason`` by language ("en", "zh-hant", "zh-hans"; a missing one is told in English), when
+    it is expected to be open again (with its zone; None: not known), and whom to ask.
+    """
+
+    reason: Mapping[str, str]
+    until: dt.datetime | None = None
+    contact: str = ""
+
+
+@dataclass(frozen=True)
 class Discovery:
     """What was read about a site without changing anything. Sizes in bytes; ``blind`` lists what could not be seen."""
 
@@ -301,11 +312,21 @@ class Inspect(Protocol):
 
 
 class Control(Protocol):
-    """The ERP's processes. ``prefix`` is put before each command (to enter a network namespace, for example)."""
+    """The ERP's processes. ``prefix`` is put before each command (to enter a network namespace, for example).
+
+    ``maintain`` stops them and answers at their address, until ``reopen``, ``start`` or ``stop``: people see a page with the notice, and programs are
+    refused with it; called again, it changes the notice. ``notice`` is the present one, None when the site is not in maintenance.
+    """
 
     def start(self, site: Site, *, roles: Sequence[str] = ("web", "cron", "worker"), prefix: Sequence[str] = ()) -> None: ...
 
     def stop(self, site: Site) -> None: ...
+
+    def maintain(self, site: Site, notice: Notice) -> None: ...
+
+    def reopen(self, site: Site) -> None: ...
+
+    def notice(self, site: Site) -> Notice | None: ...
 
     def processes(self, site: Site) -> Sequence[Process]: ...
 
@@ -327,10 +348,11 @@ class Figures(Protocol):
 
     ``thorough`` reads every file to its end and checks its content, not only that it is there. ``counters`` are the figures that move on
     outside of snapshots: read before a dump and passed as ``counted``, they can never be ahead of it. ``LABELS`` are the
-    templates that the labels are made of, by the name of the figure.
+    templates that the labels are made of, by the name of the figure. ``RIGHTS`` are the figures about who may do what.
     """
 
     NAMES: Sequence[str]
+    RIGHTS: Sequence[str]
     LABELS: Mapping[str, Sequence[str]]
 
     def counters(self, connection: Connection) -> Sequence[Figure]: ...

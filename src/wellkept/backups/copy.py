@@ -5,18 +5,19 @@ import json
 import os
 import pwd
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from wellkept.adapters.base import Login, Site
+from wellkept.adapters.base import Login, Process, Site
 from wellkept.backups import sets
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
 from wellkept.lib.text import message
-from wellkept.operations import scratch
+from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.tools import command, netns, postgres
 
@@ -160,6 +161,16 @@ def open_wall(here: Place) -> None:
     if command.started_at(_read(path)["pid"]) == _read(path)["started"]:
         netns.clear(sealed(here))
     path.unlink()
+
+
+def start_erp(here: Place, control: Any, site: Site, *, roles: Sequence[str] = ("web",)) -> Sequence[Process]:
+    """Start processes of the copy behind its wall; the end of the run ends them, whatever becomes of the step. Returns all that run."""
+    control.start(site, roles=roles, prefix=netns.prefix(sealed(here)))
+    progress.milestone("start:started")
+    processes: Sequence[Process] = control.processes(site)
+    for process in processes:
+        scratch.keep(here.run_id, f"erp-{process.pid}", process.pid)
+    return processes
 
 
 def clock() -> dict[str, Any]:

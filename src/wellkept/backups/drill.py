@@ -4,7 +4,6 @@ Every drill opens the repository with the key out of the escrow, so that a broke
 """
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from wellkept.adapters.base import Login, Process, Proof, Site
+from wellkept.adapters.base import Login, Proof
 from wellkept.backups import checks, choose, copy, repositories, sets, verify
 from wellkept.backups.failures import told
 from wellkept.backups.models import Drill, DrillState
@@ -77,7 +76,7 @@ def restore_database(run_id: str, drill_id: int) -> dict[str, Any]:
     with told():
         cluster = copy.start_cluster(here)
         server = cluster.server()
-        postgres.create_role(server, copy.OWNER, None, attributes="LOGIN")
+        postgres.create_role(server, copy.OWNER, None, attributes="LOGIN CREATEDB")
         postgres.drop_database(server, copy.DATABASE)
         postgres.create_database(server, copy.DATABASE, owner=copy.OWNER)
         progress.milestone("database:created")
@@ -147,22 +146,13 @@ def start_erp(run_id: str, drill_id: int) -> dict[str, Any]:
         control = connect.ability(drill.backup.environment, "control")
         progress.milestone("start:walled")
         control.stop(site)
-        processes = _start_web(run_id, control, site, sealed)
+        processes = copy.start_erp(here, control, site)
     if sealed.kind != netns.NONE:
         outside = [process.pid for process in processes if not netns.inside(sealed, process.pid)]
         if not view.closed or outside or not processes:
             raise Failed(message(gettext_noop("The copy is not sealed off ({seen}); it was not used"), seen=f"{view} {outside}"))
     Drill.objects.filter(pk=drill_id).update(isolation=sealed.kind)
     return {"isolation": sealed.kind, "interfaces": list(view.interfaces), "routes": list(view.routes), "outside": view.outside}
-
-
-def _start_web(run_id: str, control: Any, site: Site, sealed: netns.Sealed) -> Sequence[Process]:
-    control.start(site, roles=("web",), prefix=netns.prefix(sealed))
-    progress.milestone("start:started")
-    processes: Sequence[Process] = control.processes(site)
-    for process in processes:
-        scratch.keep(run_id, f"erp-{process.pid}", process.pid)
-    return processes
 
 
 def sign_in(run_id: str, drill_id: int) -> dict[str, Any]:
@@ -208,7 +198,7 @@ def prove_harmless(run_id: str, drill_id: int) -> dict[str, Any]:
         control = connect.ability(environment, "control")
         if not control.alive(site):
             control.stop(site)
-            _start_web(run_id, control, site, sealed)
+            copy.start_erp(here, control, site)
         found = connect.ability(environment, "neutralise").prove(site, old=_known_logins(environment))
         # Our own sign-in leaves its session behind when it is killed; that none of the original's is there was proven before the start.
         proofs = [proof for proof in found if proof.name != "no_sessions"]

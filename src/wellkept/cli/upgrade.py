@@ -9,16 +9,29 @@ from django.utils.translation import override
 from wellkept.cli import output, pick
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
+from wellkept.cli.repository import pick_repository
 from wellkept.estate import access
 from wellkept.estate.errors import NotFound
 from wellkept.estate.models import System
 from wellkept.operations import runtime
 from wellkept.operations.models import RunState
 from wellkept.upgrades import queries
-from wellkept.upgrades.models import Assessment
+from wellkept.upgrades.models import Assessment, Rehearsal
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it first.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, then rehearse it.")
 Pdf = Annotated[Path | None, typer.Option(help="Also write it to this file, as a PDF in the organisation's language.")]
+REHEARSAL_COLUMNS = (
+    "rehearsal",
+    "system",
+    "from",
+    "to",
+    "state",
+    "figures_equal",
+    "rights_equal",
+    "migration_seconds",
+    "rollback_seconds",
+    "started_at",
+)
 LIST_COLUMNS = ("system", "release", "support_end", "newer", "assessed", "verdict", "assessed_at")
 
 
@@ -73,6 +86,52 @@ def look(system: SystemArgument, wait: Wait = True, as_json: Json = False) -> No
     if wait:
         output.finish(output.follow(run), as_json=as_json)
     output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+
+
+@app.command()
+def rehearse(
+    system: SystemArgument,
+    to: Annotated[str, typer.Option(help="The series to go to, like 8.0.")],
+    repository: Annotated[
+        str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")
+    ] = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Do the whole upgrade on a proven copy, compare books and rights, try the business flows, and take it back. Production goes on."""
+    environment = pick.environment(system)
+    chosen = {"repository_id": pick_repository(repository).pk} if repository is not None else {}
+    arguments = {"target": to, **chosen}
+    run = runtime.submit("upgrades.rehearse", organisation=environment.system.organisation, environment=environment, arguments=arguments)
+    if not wait:
+        output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+        return
+    output.finish(output.follow(run), as_json=as_json)
+
+
+@app.command()
+def rehearsals(
+    system: Annotated[str | None, typer.Option(help="Only of this system.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10000, help="How many, newest first.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Show the newest rehearsals of upgrades."""
+    rows = access.visible_to(pick.WHO, Rehearsal)
+    if system is not None:
+        rows = rows.filter(system=pick.system(system))
+    plain = [queries.plain_rehearsal(one) for one in queries.rehearsals(rows)[:limit]]
+    empty = "No rehearsal yet: wellkept upgrade rehearse SYSTEM --to SERIES"
+    output.emit(plain, as_json=as_json, table=None if as_json else REHEARSAL_COLUMNS, empty=empty)
+
+
+@app.command()
+def rehearsal(number: Annotated[int, typer.Argument(help="Number of the rehearsal in wellkept upgrade rehearsals.")], as_json: Json = False) -> None:
+    """Show one rehearsal: what each phase did, what differed, and the end of the migration's log."""
+    one = access.visible_to(pick.WHO, Rehearsal).select_related("system").filter(pk=number).first()
+    if one is None:
+        raise NotFound(f"there is no rehearsal {number}; wellkept upgrade rehearsals shows them")
+    told = queries.plain_rehearsal(one, whole=True)
+    output.emit(told if as_json else {name: value for name, value in told.items() if name not in {"report", "log"}}, as_json=as_json)
 
 
 def newest(system: System) -> Assessment:

@@ -75,6 +75,7 @@ PLACES: dict[str, Place] = {
     "Drill": Place("organisation", "system"),
     "Assessment": Place("organisation", "system"),
     "NoteVersion": Place("organisation", "system"),
+    "Rehearsal": Place("organisation", "system"),
 }
 OWN: dict[str, str] = {"Person": "pk", "ApiToken": "person", "Membership": "person"}
 """What a person sees of their own, whatever their role: the lookup that leads to the person."""

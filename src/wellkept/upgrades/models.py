@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from wellkept.backups.models import Backup
 from wellkept.estate.models import Environment, Organisation, Person, System
 from wellkept.operations.models import Run
 
@@ -84,3 +85,45 @@ class NoteVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.version})"
+
+
+class RehearsalState(models.TextChoices):
+    """How far a rehearsal is."""
+
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class Rehearsal(models.Model):
+    """An upgrade that was done on a copy, and taken back there.
+
+    ``version`` is the exact new version, ``notes_digest`` stands for the notes that were done. ``log`` are the last lines of the migration,
+    ``differences`` stored sentences, ``report`` the results of its phases as plain data.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="rehearsals")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="rehearsals")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="rehearsals")
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="rehearsal")
+    backup = models.ForeignKey(Backup, on_delete=models.SET_NULL, null=True, blank=True, related_name="rehearsals")
+    current = models.CharField(_("from"), max_length=30)
+    target = models.CharField(_("to"), max_length=30)
+    version = models.CharField(_("new version"), max_length=60, blank=True)
+    notes_digest = models.CharField(max_length=64)
+    state = models.CharField(_("state"), max_length=20, choices=RehearsalState, default=RehearsalState.RUNNING)
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    figures_equal = models.BooleanField(null=True)
+    rights_equal = models.BooleanField(null=True)
+    rollback_seconds = models.FloatField(null=True)
+    log = models.JSONField(default=list)
+    differences = models.JSONField(default=list)
+    report = models.JSONField(default=dict)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["system", "-started_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.system_id}: {self.current} → {self.target}"

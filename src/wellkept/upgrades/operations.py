@@ -1,10 +1,14 @@
 """The runbooks of upgrades: only the order of their steps."""
 
+from typing import Any
+
 from django.utils.translation import gettext_noop
 
+from wellkept.backups import certificate, drill, take
+from wellkept.backups.operations import DAY, END_PHASES, HOUR, PROOF_PHASES, RESTORE_PHASES, TAKE_PHASES, proof_steps, restore_steps, take_steps
 from wellkept.lib.text import message
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
-from wellkept.upgrades import assess, needs, report
+from wellkept.upgrades import assess, needs, rehearse, report
 from wellkept.upgrades.models import Level
 
 MINUTE = 60.0
@@ -51,3 +55,69 @@ def look_for_releases(run: Runbook) -> Outcome:
     """Ask the package index which releases there are of a system's ERP."""
     found = run.step("releases", assess.look, run.system_id, limit=10 * MINUTE)
     return Outcome(message(gettext_noop("{count} releases are there, the newest is {newest}"), count=found["count"], newest=found["newest"]), found)
+
+
+def _rehearse_clean_up(run_id: str, **_arguments: Any) -> None:
+    take.clean_up(run_id)
+    drill.clean_up(run_id)
+    rehearse.clean_up(run_id)
+
+
+@operation(
+    "upgrades.rehearse",
+    title=gettext_noop("Rehearse an upgrade"),
+    maintenance_type="adaptive",
+    phases=(
+        ("plan", gettext_noop("See whether it is possible")),
+        ("install", gettext_noop("Install the new release beside the old one")),
+        *TAKE_PHASES,
+        *RESTORE_PHASES[1:],
+        *PROOF_PHASES,
+        ("flows-old", gettext_noop("Business flows on the old release")),
+        ("copy", gettext_noop("Copy the database inside its server")),
+        ("notes-before", gettext_noop("Manual steps before the migration")),
+        ("migrate", gettext_noop("Migrate")),
+        ("notes-after", gettext_noop("Manual steps after the migration")),
+        ("compare", gettext_noop("Compare books and rights")),
+        ("exchange", gettext_noop("Exchange the old release for the new one")),
+        ("work", gettext_noop("Sign in to the new release and read")),
+        ("flows-new", gettext_noop("Business flows on the new release")),
+        ("back", gettext_noop("Take it back")),
+        *END_PHASES,
+        ("report", gettext_noop("Report")),
+    ),
+    cleanup=_rehearse_clean_up,
+)
+def rehearse_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
+    """Back up, prove the backup on a copy, upgrade the copy, and take it back there; production goes on all the while."""
+    if run.environment_id is None:
+        raise Failed(message(gettext_noop("This system has no environment to look at")))
+    rehearsal_id = run.step("plan", rehearse.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["rehearsal_id"]
+    new = run.step("install", rehearse.install, run.id, rehearsal_id, limit=HOUR)
+    backup = take_steps(run, repository_id)
+    proof = restore_steps(run, backup["backup_id"])
+    proof |= proof_steps(run, proof)
+    facts = _upgrade_copy(run, rehearsal_id, backup["backup_id"], new, proof["sign-in"]["probes"])
+    proof["destroy"] = run.step("destroy", drill.destroy, run.id, limit=10 * MINUTE)
+    run.step("certificate", certificate.issue, run.id, proof["check"]["drill_id"], proof, limit=MINUTE)
+    result = run.step("report", rehearse.finish, run.id, rehearsal_id, facts, limit=MINUTE)
+    text = gettext_noop("The upgrade to {version} was rehearsed: books and rights agree, and it was taken back in {seconds} s")
+    return Outcome(message(text, version=result["version"], seconds=round(result["rollback_seconds"], 1)), result)
+
+
+def _upgrade_copy(run: Runbook, rehearsal_id: int, backup_id: int, new: dict[str, Any], probes: dict[str, float]) -> dict[str, Any]:
+    """The upgrade of the copy, forth and back; the results of its phases."""
+    interpreter, modules = new["interpreter"], new["modules"]
+    old = run.step("flows-old", rehearse.try_old, run.id, rehearsal_id, limit=HOUR)
+    return {
+        "flows-old": old,
+        "copy": run.step("copy", rehearse.copy_database, run.id, rehearsal_id, backup_id, limit=DAY),
+        "notes-before": run.step("notes-before", rehearse.run_notes, run.id, rehearsal_id, "before", modules, limit=DAY),
+        "migrate": run.step("migrate", rehearse.migrate, run.id, rehearsal_id, interpreter, modules, limit=DAY),
+        "notes-after": run.step("notes-after", rehearse.run_notes, run.id, rehearsal_id, "after", modules, limit=DAY),
+        "compare": run.step("compare", rehearse.compare_books, run.id, rehearsal_id, limit=4 * HOUR),
+        "exchange": run.step("exchange", rehearse.exchange, run.id, rehearsal_id, interpreter, limit=10 * MINUTE),
+        "work": run.step("work", rehearse.probe, run.id, rehearsal_id, probes, limit=10 * MINUTE),
+        "flows-new": run.step("flows-new", rehearse.try_new, run.id, rehearsal_id, old, limit=HOUR),
+        "back": run.step("back", rehearse.roll_back, run.id, rehearsal_id, limit=4 * HOUR),
+    }

@@ -11,7 +11,7 @@ from django.utils import timezone
 from wellkept.estate.models import Environment, Kind, System
 from wellkept.lib.text import say
 from wellkept.upgrades import releases
-from wellkept.upgrades.models import Assessment, Release
+from wellkept.upgrades.models import Assessment, Rehearsal, Release
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,35 @@ def _line(system: System, series: str, known: list[Release], assessment: Assessm
 def assessments(rows: QuerySet[Assessment]) -> QuerySet[Assessment]:
     """Assessments, newest first, without their reports."""
     return rows.select_related("system__organisation").defer("report").order_by("-made_at", "-pk")
+
+
+def rehearsals(rows: QuerySet[Rehearsal]) -> QuerySet[Rehearsal]:
+    """Rehearsals, newest first, without what is long."""
+    return rows.select_related("system__organisation", "run").defer("log").order_by("-started_at", "-pk")
+
+
+def plain_rehearsal(one: Rehearsal, *, whole: bool = False) -> dict[str, Any]:
+    """A rehearsal as data for programs; with ``whole`` the results of its phases and the end of the migration's log, too."""
+    migrated = one.report.get("migrate", {})
+    plain = {
+        "rehearsal": one.pk,
+        "system": one.system.name,
+        "run": str(one.run_id),
+        "backup": one.backup_id,
+        "from": one.current,
+        "to": one.target,
+        "version": one.version or None,
+        "state": str(one.state),
+        "figures_equal": one.figures_equal,
+        "rights_equal": one.rights_equal,
+        "differences": [say(said) for said in one.differences],
+        "migration_seconds": migrated.get("seconds"),
+        "rollback_seconds": round(one.rollback_seconds, 3) if one.rollback_seconds is not None else None,
+        "notes_digest": one.notes_digest,
+        "started_at": one.started_at,
+        "ended_at": one.ended_at,
+    }
+    return {**plain, "report": one.report, "log": one.log} if whole else plain
 
 
 def plain_assessment(one: Assessment) -> dict[str, Any]:

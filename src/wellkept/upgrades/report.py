@@ -18,10 +18,10 @@ NAMES_SHOWN = 8
 RANK = {Level.ACT: 0, Level.WATCH: 1, Level.WELL: 2}
 Facts = dict[str, Any]
 BREACHES = {
-    "empty": gettext_noop("{rows} rows of {table} have nothing in {columns}, which {target} wants filled (first: {examples})"),
-    "double": gettext_noop("{rows} rows of {table} share their {columns}, which {target} wants to be unique (first: {examples})"),
-    "loose": gettext_noop("{rows} rows of {table} name a {columns} that is not there, which {target} refuses (first: {examples})"),
-    "wrong": gettext_noop("{rows} rows of {table} break a rule of {target}: {rule} (first: {examples})"),
+    "empty": gettext_noop("{table}: {columns} is empty where {target} wants it filled (rows: {rows}, first: {examples})"),
+    "double": gettext_noop("{table}: {columns} is there more than once, and {target} wants it to be unique (rows: {rows}, first: {examples})"),
+    "loose": gettext_noop("{table}: {columns} names something that is not there, and {target} refuses that (rows: {rows}, first: {examples})"),
+    "wrong": gettext_noop("{table} breaks a rule of {target}: {rule} (rows: {rows}, first: {examples})"),
 }
 PLACES = {
     "copy": gettext_noop("the copy of the database in which the upgrade works"),
@@ -109,17 +109,17 @@ def _modules(target: str, facts: Facts) -> Iterator[Risk]:
     more = [one for one in facts["missing"] if one["offered"] is not None]
     used = {one["module"] for one in facts["modules"] if one["used"]}
     if lost:
-        text = gettext_noop("{count} active modules do not exist for {target}: {names}")
+        text = gettext_noop("Active modules that do not exist for {target}: {names}")
         remedy = gettext_noop("Bring them to the new release yourself, replace them, or take them out before the upgrade; in use are: {used}")
         in_use = ", ".join(one["module"] for one in lost if one["module"] in used) or "–"
-        yield _act(message(text, count=len(lost), target=target, names=_names(lost)), message(remedy, used=in_use))
+        yield _act(message(text, target=target, names=_names(lost)), message(remedy, used=in_use))
     if unsure:
-        text = gettext_noop("{count} active modules do not come with our packages of {target}, and the package index cannot be asked: {names}")
-        yield _act(message(text, count=len(unsure), target=target, names=_names(unsure)), message(gettext_noop("Assess again when it answers")))
+        text = gettext_noop("Active modules that do not come with our packages of {target}, while the package index cannot be asked: {names}")
+        yield _act(message(text, target=target, names=_names(unsure)), message(gettext_noop("Assess again when it answers")))
     if more:
-        text = gettext_noop("{count} modules do not come with our packages of {target} and are taken from the package index: {names}")
+        text = gettext_noop("Modules that do not come with our packages of {target} and are taken from the package index: {names}")
         remedy = gettext_noop("Nothing to do: they are pinned and tried in the rehearsal")
-        yield _watch(message(text, count=len(more), target=target, names=_names(more)), message(remedy))
+        yield _watch(message(text, target=target, names=_names(more)), message(remedy))
     if facts["pending"]:
         text = gettext_noop("The ERP has unfinished work of its own: {what}")
         remedy = gettext_noop("Let it finish, or end it, before the upgrade")
@@ -143,7 +143,7 @@ def _requirements(target: str, facts: Facts) -> Iterator[Risk]:
     if facts["blind"]:
         text = gettext_noop("Something could not be seen: {what}")
         told = message(text, what="; ".join(one["what"] for one in facts["blind"]))
-        yield _watch(told, message(gettext_noop("Allow it: {how}"), how="; ".join(one["remedy"] for one in facts["blind"])))
+        yield _watch(told, message(gettext_noop("Allow it: {how}"), how="; ".join(dict.fromkeys(one["remedy"] for one in facts["blind"]))))
 
 
 def _data(target: str, facts: Facts) -> Iterator[Risk]:
@@ -183,9 +183,7 @@ def _room_and_time(facts: Facts) -> Iterator[Risk]:
             yield _act(message(text, place=one["place"], what=place, **sizes), message(gettext_noop("Make room there first")))
         elif one["enough"] is None:
             text = gettext_noop("Whether there is room for {what} cannot be seen from here")
-            yield _watch(
-                message(text, what=place), message(gettext_noop("Look yourself: about {needed} are needed"), needed=_megabytes(one["needed"]))
-            )
+            yield _watch(message(text, what=place), _look_yourself(one["needed"]))
     if not facts["backup_proven"]:
         text = gettext_noop("No backup of this system was ever restored")
         yield _watch(message(text), message(gettext_noop("Run a restore drill: an upgrade needs a backup that is proven")))
@@ -194,8 +192,10 @@ def _room_and_time(facts: Facts) -> Iterator[Risk]:
         yield _watch(message(text), message(gettext_noop("A rehearsal on a copy measures it")))
 
 
-def _megabytes(size: int | None) -> str:
-    return f"{-(-size // 1_000_000)} MB" if size is not None else "?"
+def _look_yourself(needed: int | None) -> Message:
+    if needed is None:
+        return message(gettext_noop("Look yourself: how much is needed cannot be seen either"))
+    return message(gettext_noop("Look yourself: about {needed} MB are needed"), needed=-(-needed // 1_000_000))
 
 
 def _names(modules: list[Facts]) -> str:

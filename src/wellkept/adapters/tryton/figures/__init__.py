@@ -83,6 +83,7 @@ NAMES: Sequence[str] = (
     "sequences",
     "strict_sequences",
 )
+RIGHTS: Sequence[str] = ("users", "access_rights")
 
 
 def counters(connection: Connection) -> Sequence[Figure]:

@@ -1,0 +1,224 @@
+"""What an upgrade does to an ERP, in a rehearsal on a copy as in earnest on production: both call these functions, so both do the same.
+
+The migration works on a copy of the database, made inside its server. The database itself is closed meanwhile and stays as it is, and in the end
+the two are exchanged by name. So whatever ends too early, under the ERP's name there is the state from before, or the migrated one that was
+compared.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext_noop
+
+from wellkept.adapters.base import AdapterError, Connection, LogEntry, Site
+from wellkept.estate import connect
+from wellkept.estate.models import Environment
+from wellkept.lib.text import Message, message, reason
+from wellkept.operations import progress
+from wellkept.operations.errors import Failed
+from wellkept.planning.figures import Difference, Figure, compare, from_json, sentences, to_json
+from wellkept.tools import command, databases, postgres
+from wellkept.tools.postgres import Server
+from wellkept.upgrades.notes import Effective
+
+HOUR = 3600.0
+COPY_SECONDS = 4 * HOUR
+MIGRATE_SECONDS = 8 * HOUR
+NOTE_SECONDS = 600.0
+LINES_KEPT = 2000
+DIFFERENCES_KEPT = 50
+BEFORE, LOG = "before.json", "migration.log"
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One upgrade of one database.
+
+    ``site`` is the ERP as the owner of its database reaches it, with the interpreter of the old release. The copy that is migrated is called
+    ``new``, and the database from before ``kept`` once they are exchanged. ``files_of`` is the name under which the file store keeps the files, with
+    its ``layout``. ``folder`` holds what the steps tell each other.
+    """
+
+    environment: Environment
+    site: Site
+    current: str
+    target: str
+    new: str
+    kept: str
+    files_of: str
+    layout: Mapping[str, str]
+    folder: Path
+
+    @property
+    def server(self) -> Server:
+        """Where the database is. Raises Failed when that is not known."""
+        if self.site.server is None:
+            text = gettext_noop("The database of this ERP cannot be reached from here: its server and a login for it are not known")
+            raise Failed(message(text))
+        return self.site.server
+
+    def ability(self, name: str) -> Any:
+        """The ERP's ability of that name."""
+        return connect.ability(self.environment, name)
+
+    def upgraded(self, interpreter: str | Path) -> Site:
+        """The ERP with the interpreter of the new release."""
+        return replace(self.site, interpreter=Path(interpreter))
+
+
+def read_before(work: Work) -> int:
+    """Read every figure of the database that is to be upgraded, and keep the reading; returns how many there are."""
+    before = _read(work, work.site.database)
+    work.folder.mkdir(exist_ok=True, mode=0o755)
+    fresh = work.folder / f"{BEFORE}.new"
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(to_json(before)))
+    fresh.replace(work.folder / BEFORE)
+    return len(before)
+
+
+def copy(work: Work) -> Facts:
+    """Close the database and copy it; an older copy is dropped first. Nobody may be connected to it."""
+    postgres.drop_database(work.server, work.new)
+    started = time.monotonic()
+    databases.fence(work.server, work.site.database)
+    databases.copy(work.server, work.site.database, work.new, timeout=COPY_SECONDS)
+    seconds = time.monotonic() - started
+    with postgres.connect(work.server, work.new, readonly=True) as connection:
+        size = postgres.database_size(connection)
+    progress.report(drivers={"bytes": size})
+    return {"seconds": round(seconds, 3), "bytes": size}
+
+
+def run_notes(work: Work, notes: Sequence[Effective], phase: str, modules: Mapping[str, str]) -> Facts:
+    """Do the notes of a phase that apply to the copied database; those that only a person can do are listed."""
+    ability = work.ability("releases")
+    done: list[str] = []
+    by_hand: list[Facts] = []
+    with _owner(work) as connection:
+        for note in (one.note for one in notes if one.note.phase == phase):
+            progress.report(note=message("{title}", title=note.title))
+            try:
+                if not ability.applies(connection, note, installed=list(modules)).applies:
+                    continue
+                if note.action:
+                    ability.run_note(connection, note, timeout=NOTE_SECONDS)
+                    done.append(note.id)
+                else:
+                    by_hand.append({"id": note.id, "title": note.title, "why": note.why})
+            except AdapterError as error:
+                text = gettext_noop("The note {note} failed: {reason}. Correct it or leave it out, and rehearse again")
+                raise Failed(message(text, note=note.id, reason=reason(error))) from error
+    return {"done": done, "by_hand": by_hand}
+
+
+def migrate(work: Work, interpreter: str) -> tuple[Facts, list[str]]:
+    """Run the ERP's own migration on the copied database and judge its log; the facts, and the last lines of the log."""
+    ability = work.ability("releases")
+    with (work.folder / LOG).open("w") as log:
+
+        def hear(line: str) -> None:
+            log.write(line + "\n")
+            say(line)
+
+        done = ability.migrate(replace(work.upgraded(interpreter), database=work.new), timeout=MIGRATE_SECONDS, on_line=hear)
+    judged = ability.read_log(done.log, work.current, work.target)
+    new = [entry for entry in judged if entry.known is None]
+    facts = {
+        "seconds": round(done.seconds, 3),
+        "code": done.code,
+        "lines": len(done.log),
+        "harmless": len(judged) - len(new),
+        "new": [asdict(entry) for entry in new[:LINES_KEPT]],
+    }
+    return facts, list(done.log[-LINES_KEPT:])
+
+
+def migration_failed(facts: Facts, log: Sequence[str]) -> Message | None:
+    """Why a migration does not count, None when it does: its exit code, or lines of its log that nobody has judged harmless."""
+    new = [LogEntry(**entry) for entry in facts["new"]]
+    worst = next((entry for entry in new if entry.level in {"CRITICAL", "ERROR"}), new[0] if new else None)
+    said = f"{worst.source}: {worst.text}" if worst is not None else (log[-1] if log else "")
+    if facts["code"] != 0:
+        return message(gettext_noop("The migration ended with code {code}: {said}"), code=facts["code"], said=said)
+    if new:
+        return message(gettext_noop("The migration's log has {count} lines that nobody has judged, the first: {said}"), count=len(new), said=said)
+    return None
+
+
+def compare_books(work: Work) -> tuple[Facts, list[Message]]:
+    """Compare every figure of the migrated copy with what was read before: facts, and what differs although the release does not want it."""
+    before, after = _kept(work), _read(work, work.new)
+    found = work.ability("releases").unexpected(before, after, work.current, work.target)
+    rights = set(work.ability("figures").RIGHTS)
+    facts = {
+        "figures": len(after),
+        "intended_changes": len(compare(before, after)),
+        "differences": len(found),
+        "figures_equal": not any(one.figure not in rights for one in found),
+        "rights_equal": not any(one.figure in rights for one in found),
+    }
+    return facts, _sentences(work, found)
+
+
+def exchange(work: Work) -> float:
+    """Give the migrated copy the ERP's name; seconds. Done before, it stays so. Nobody may be connected to either."""
+    started = time.monotonic()
+    databases.exchange(work.server, work.site.database, work.new, work.kept)
+    return time.monotonic() - started
+
+
+def exchange_back(work: Work) -> float:
+    """Give the database from before its name again and open it, wherever the upgrade stands; seconds."""
+    started = time.monotonic()
+    if postgres.database_exists(work.server, work.kept):
+        databases.exchange_back(work.server, work.site.database, work.new, work.kept)
+    databases.unfence(work.server, work.site.database)
+    return time.monotonic() - started
+
+
+def differs_from_before(work: Work) -> list[Message]:
+    """What is not as it was read before; empty after everything was taken back."""
+    return _sentences(work, compare(_kept(work), _read(work, work.site.database)))
+
+
+def probed(work: Work, site: Site) -> dict[str, float]:
+    """Do what users do, timed; seconds by probe. Raises Failed for the first that does not work."""
+    timings = work.ability("probes").run(site)
+    failed = [timing for timing in timings if timing.error]
+    if failed or not timings:
+        text = gettext_noop("Nobody can work on it: {probe} failed with {reason}")
+        raise Failed(message(text, probe=failed[0].probe if failed else "login", reason=failed[0].error if failed else ""))
+    return {timing.probe: round(timing.seconds, 3) for timing in timings}
+
+
+def say(line: str) -> None:
+    """Show a line of a program as what the step does now."""
+    progress.report(note=message("{line}", line=line[:200]))
+
+
+def _kept(work: Work) -> list[Figure]:
+    return from_json(json.loads((work.folder / BEFORE).read_text()))
+
+
+def _read(work: Work, database: str) -> Sequence[Figure]:
+    read: Callable[..., Sequence[Figure]] = work.ability("figures").read
+    with postgres.connect(work.server, database, readonly=True) as connection, command.stoppable(connection.cancel):
+        return read(connection, work.site.files, work.files_of, layout=work.layout)
+
+
+def _sentences(work: Work, found: Sequence[Difference]) -> list[Message]:
+    return list(sentences(found, work.ability("figures").LABELS, most=DIFFERENCES_KEPT))
+
+
+@contextmanager
+def _owner(work: Work) -> Iterator[Connection]:
+    """A connection to the copied database as its owner."""
+    with postgres.connect(work.server, work.new, autocommit=True) as connection, command.stoppable(connection.cancel):
+        yield connection
