@@ -9,7 +9,7 @@ demo:            ## the main job on an ERP that comes along: adopt, back up, pro
 test:            ## everything CI runs: check, then all tests
 	@scripts/bootstrap --test
 	@scripts/check
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --durations=15 $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 check:           ## style, types, layers, migrations, translations
 	@scripts/bootstrap --test

@@ -1,3 +1,4 @@
 """Fixtures that every test may use."""
 
-pytest_plugins: list[str] = ["tests.people", "tests.services.committed", "tests.services.counts", "tests.services.index", "tests.services.tryton"]
+_SERVICES = ["committed", "counts", "index", "order", "tryton"]
+pytest_plugins: list[str] = ["tests.people", *(f"tests.services.{name}" for name in _SERVICES)]
