@@ -116,12 +116,14 @@ def test_modules_of_ones_own_rows_and_passwords_are_in_the_way(own_company: Site
     said = told(one)
     levels = [level for level, _ in said.values()]
     assert levels == sorted(levels)
-    assert said["1 active modules do not exist for 8.0: our_own"][0] == "act"
-    assert said["1 modules do not come with our packages of 8.0 and are taken from the package index: sale_point"][0] == "watch"
+    assert said["Active modules that do not exist for 8.0: our_own"][0] == "act"
+    assert said["Modules that do not come with our packages of 8.0 and are taken from the package index: sale_point"][0] == "watch"
     assert said["Only a person can do this: Passwords with an old hash have to be set again"][0] == "act"
-    company = next(text for text in said if text.startswith("2 rows of Company share their party"))
+    company = next(
+        text for text in said if text.startswith("Company: party is there more than once, and 8.0 wants it to be unique (rows: 2, first: ")
+    )
     assert said[company] == ("act", "Correct these rows in the ERP: the migration would end there")
-    mechanism = next(text for text in said if text.startswith("1 rows of Contact Mechanism have nothing in value"))
+    mechanism = next(text for text in said if text.startswith("Contact Mechanism: value is empty where 8.0 wants it filled (rows: 1, first: "))
     assert said[mechanism][0] == "watch"
 
 

@@ -39,7 +39,7 @@ REPORT: dict[str, Any] = {
     "risks": [
         {
             "level": "act",
-            "text": message("{count} active modules do not exist for {target}: {names}", count=1, target="8.0", names="our_<own>"),
+            "text": message("Active modules that do not exist for {target}: {names}", target="8.0", names="our_<own>"),
             "remedy": message("Assess again when it answers"),
         },
         {"level": "watch", "text": message("No backup of this system was ever restored"), "remedy": message("Plan the upgrade soon")},
@@ -100,7 +100,7 @@ def test_the_risks_come_first_and_the_rest_is_folded(sign_in: SignIn, viewer: Pe
     one = make_assessment(environment)
     page = sign_in(viewer).get(f"/upgrades/assessments/{one.pk}/")
     html = page.content.decode()
-    assert html.index("1 active modules do not exist for 8.0: our_&lt;own&gt;") < html.index("No backup of this system was ever restored")
+    assert html.index("Active modules that do not exist for 8.0: our_&lt;own&gt;") < html.index("No backup of this system was ever restored")
     assert html.count('<details class="fold">') == 4
     said = text(page)
     assert "1 of 2" in said
@@ -123,8 +123,8 @@ def test_a_newer_assessment_of_the_same_way_is_pointed_to(sign_in: SignIn, viewe
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("zh-hant", ("1 個啟用中的模組沒有 8.0 版", "有阻礙", "這裡已啟用：sale")),
-        ("zh-hans", ("1 个启用中的模块没有 8.0 版", "有阻碍", "这里已启用：sale")),
+        ("zh-hant", ("沒有 8.0 版的啟用中模組", "有阻礙", "這裡已啟用：sale")),
+        ("zh-hans", ("没有 8.0 版的启用中模块", "有阻碍", "这里已启用：sale")),
     ],
 )
 def test_it_is_told_in_the_reader_s_language(
