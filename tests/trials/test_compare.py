@@ -41,7 +41,7 @@ def test_what_passes_no_more_and_what_proves_less_is_worse() -> None:
 
 
 def test_a_flow_that_is_left_out_or_missing_afterwards_is_worse_and_a_new_one_is_not() -> None:
-    left = Trial("sale", LEFT_OUT, (), {}, "no active user but administrators is a seller")
+    left = Trial("sale", LEFT_OUT, (), {}, "nobody sells")
     assert [one.worse for one in compare(BEFORE, replace(BEFORE, flows=(left, TIME)))] == [True, False]
     (sale, _time) = compare(BEFORE, replace(BEFORE, flows=(TIME,)))
     assert (sale.worse, sale.after, sale.paces[0].after, sale.paces[0].ratio) == (True, None, None, None)

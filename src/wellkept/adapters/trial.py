@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from wellkept.adapters.base import Site
+from wellkept.lib.text import Message
 
 Outcome = Literal["passed", "failed", "left out"]
 PASSED: Outcome = "passed"
@@ -36,7 +37,7 @@ class TrialStep:
     seconds: float
     assertions: Sequence[Assertion] = ()
     warnings: Sequence[str] = ()
-    error: str | None = None
+    error: Message | str | None = None
 
     @property
     def holds(self) -> bool:
@@ -55,7 +56,7 @@ class Trial:
     outcome: Outcome
     steps: Sequence[TrialStep] = ()
     chosen: Mapping[str, str] = field(default_factory=dict)
-    reason: str = ""
+    reason: Message | str = ""
 
     @property
     def seconds(self) -> float:
@@ -70,17 +71,20 @@ class Sight:
     what: str
     way: Literal["login", "list", "record", "new"]
     seconds: float
-    error: str | None = None
+    error: Message | str | None = None
 
 
 class Trials(Protocol):
     """Business flows through the ERP's own RPC, as the users whose work they are and never as an administrator.
+
+    ``WORDS`` are the names of flows, steps, roles and assertions, marked for translation: results hold them in plain English.
 
     ``run`` works on a copy that runs with everything that does its work (web server, queue) and is proven harmless, and on nothing else; it leaves
     the copy proven harmless. ``look`` may be used in production: as the site's own login it opens what there is to open, and changes nothing.
     """
 
     NAMES: Sequence[str]
+    WORDS: Sequence[str]
 
     def run(self, site: Site, *, only: Collection[str] = ()) -> Sequence[Trial]: ...
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wellkept.adapters.trial import PASSED, Trial
+from wellkept.lib.text import Message, gettext_noop, message
 from wellkept.trials.run import Report
 
 
@@ -28,7 +29,7 @@ class Compared:
     flow: str
     before: str | None
     after: str | None
-    reason: str
+    reason: Message | str
     lost: Sequence[str]
     paces: Sequence[Pace]
 
@@ -46,7 +47,7 @@ def compare(before: Report, after: Report) -> Sequence[Compared]:
 
 def _compared(name: str, before: Trial | None, after: Trial | None) -> Compared:
     lost = [claim for claim in _holding(before) if claim not in _holding(after)]
-    reason = after.reason if after is not None else "it was not tried again"
+    reason = after.reason if after is not None else message(gettext_noop("it was not tried again"))
     return Compared(name, before.outcome if before else None, after.outcome if after else None, reason, lost, _paces(before, after))
 
 

@@ -1,17 +1,19 @@
 """Business flows on real companies of both series: what they did to the books, and every damage that they have to find."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from wellkept.adapters.base import Site
+from wellkept.adapters.base import Login, Site
 from wellkept.adapters.conformance.control import running_copy
 from wellkept.adapters.conformance.trials import EVERYTHING
 from wellkept.adapters.trial import PASSED, Trial
 from wellkept.adapters.tryton import neutralise, trials
+from wellkept.adapters.tryton.trials import looking
+from wellkept.lib.text import say
 from wellkept.tools import postgres
 
 EFFECTS = {
@@ -71,7 +73,7 @@ def asserted(trial: Trial) -> dict[str, str]:
 
 
 def test_every_flow_passes_as_the_people_whose_work_it_is(tried: Tried) -> None:
-    assert {flow: (trial.outcome, trial.reason) for flow, trial in tried.made.items()} == dict.fromkeys(trials.NAMES, (PASSED, ""))
+    assert {flow: (trial.outcome, say(trial.reason)) for flow, trial in tried.made.items()} == dict.fromkeys(trials.NAMES, (PASSED, ""))
     assert {flow: [(step.name, step.user) for step in trial.steps] for flow, trial in tried.made.items()} == PEOPLE
     assert all(step.seconds > 0 and step.assertions for trial in tried.made.values() for step in trial.steps)
     assert any(ord(letter) > 0x4E00 for trial in tried.made.values() for letter in trial.chosen.get("product", ""))
@@ -106,3 +108,27 @@ def test_what_was_asserted_is_what_the_database_says(tried: Tried) -> None:
 def test_nobody_can_sign_in_afterwards_and_the_copy_is_still_proven_harmless(tried: Tried) -> None:
     assert value(tried.site, "SELECT array_agg(login::text) FROM res_user WHERE password_hash IS NOT NULL") == ["admin"]
     assert [proof.name for proof in neutralise.prove(tried.site) if not proof.holds] == []
+
+
+@pytest.mark.parametrize("tried", ["upgraded_bench"], ids=["8.0"], indirect=True)
+def test_everything_opens_on_the_next_series_too(tried: Tried) -> None:
+    sights = trials.look(tried.site)
+    assert [f"{sight.what} {sight.way}: {sight.error}" for sight in sights if sight.error] == []
+    assert {sight.what for sight in sights if sight.way == "new"} == set(looking.ENTERED)
+    kinds = {sight.what for sight in sights if sight.way == "record"}
+    assert {"sale.sale", "purchase.purchase", "account.invoice", "account.move", "production", "stock.shipment.out", "timesheet.line"} <= kinds
+
+
+def test_a_look_with_a_wrong_password_says_so_and_nothing_else(tried: Tried) -> None:
+    (sight,) = trials.look(replace(tried.site, login=Login("admin", "wrong password")))
+    assert sight.way == "login"
+    assert "wrong user or password" in say(sight.error)
+
+
+def test_every_word_of_a_result_is_marked_for_translation(tried: Tried) -> None:
+    made = tried.made.values()
+    words = {
+        *tried.made,
+        *(word for trial in made for step in trial.steps for word in (step.name, step.role, *(one.name for one in step.assertions))),
+    }
+    assert words <= set(trials.WORDS)

@@ -1,12 +1,17 @@
 """Trials: business flows leave real traces, are done by the people whose work they are, and never touch what is not a harmless copy."""
 
-from wellkept.adapters.base import AdapterError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from wellkept.adapters.base import AdapterError, Site
 from wellkept.adapters.conformance.bench import Bench, connected, content, require
 from wellkept.adapters.conformance.control import running_copy
 from wellkept.adapters.trial import FAILED, LEFT_OUT, PASSED
 from wellkept.planning.figures import compare
 
 EVERYTHING = ("web", "worker")
+WRITTEN = "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables"
 MOVED = ("trial_balance", "stock_quantity", "documents")
 
 
@@ -54,4 +59,39 @@ def does_every_flow(bench: Bench) -> None:
     require(not failing, f"the copy is harmless afterwards, too, but {failing}")
 
 
-CHECKS = (touches_only_harmless_copies, does_every_flow)
+def looks_without_a_trace(bench: Bench) -> None:
+    """Lists, records and new forms open without an error; afterwards every row is the same, and only tables of sessions were written at all."""
+    trials, control = bench.ability("trials"), bench.ability("control")
+    with bench.harmless_copy() as site:
+        before, written = content(site), _written(site)
+        with processes(control, site):
+            sights = trials.look(site)
+        require(content(site) == before, "every row and every file is what it was")
+        touched = {table for table, count in _written(site).items() if count != written.get(table)}
+        with connected(site) as connection:
+            kept = [table for table in touched if connection.execute(f'SELECT FROM "{table}"').fetchone() is not None]
+        require(not kept, f"only sessions, which are gone again, were written, but also {kept}")
+    require({sight.way for sight in sights} == {"login", "list", "record", "new"}, f"lists, records and new forms are looked at, but {sights}")
+    failed = [f"{sight.what} {sight.way}: {sight.error}" for sight in sights if sight.error]
+    require(not failed, f"everything opens on a sound company, but {failed[:3]}")
+    with bench.harmless_copy() as site:
+        gone = trials.look(site)
+    require(len(gone) == 1 and bool(gone[0].error), f"where nobody answers, that is all that is said, but {gone}")
+
+
+@contextmanager
+def processes(control: Any, site: Site) -> Iterator[None]:
+    """The site's web server, for the time of the block: when it has ended, PostgreSQL has counted everything it did."""
+    control.start(site, roles=("web",))
+    try:
+        yield
+    finally:
+        control.stop(site)
+
+
+def _written(site: Site) -> dict[str, int]:
+    with connected(site) as connection:
+        return dict(connection.execute(WRITTEN).fetchall())
+
+
+CHECKS = (touches_only_harmless_copies, does_every_flow, looks_without_a_trace)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from wellkept.adapters.base import Invalid, Site
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command
 
 HASHER = """
@@ -29,7 +30,7 @@ def same(site: Site, password: str, stored: str) -> bool:
 
 def _ask(site: Site, program: str, lines: Sequence[str]) -> str:
     if site.interpreter is None or site.config is None:
-        raise Invalid("the password of a copy needs Tryton's interpreter and the copy's configuration")
+        raise Invalid(gettext_noop("the password of a copy needs Tryton's interpreter and the copy's configuration"))
     env = {"TRYTOND_CONFIG": str(site.config)}
     text = "\n".join(lines).encode()
     return command.run([site.interpreter, "-W", "ignore", "-c", program], env=env, stdin=text, user=site.os_user, timeout=60).stdout

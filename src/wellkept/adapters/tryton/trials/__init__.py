@@ -12,6 +12,8 @@ from wellkept.adapters.tryton import neutralise, passwords
 from wellkept.adapters.tryton.trials import buying, choose, clocking, making, queue, roles, selling
 from wellkept.adapters.tryton.trials.flow import Ended, Flow, LeftOut
 from wellkept.adapters.tryton.trials.looking import look as look
+from wellkept.adapters.tryton.trials.words import WORDS as WORDS
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import postgres
 
 FLOWS: Mapping[str, tuple[Callable[[Flow], None], Sequence[str], Sequence[str]]] = {
@@ -30,10 +32,11 @@ def run(site: Site, *, only: Collection[str] = ()) -> Sequence[Trial]:
     """
     failing = [proof for proof in neutralise.prove(site) if not proof.holds]
     if failing:
-        raise Refused(f"business flows only run on a copy that is proven harmless: {failing[0].name} does not hold ({failing[0].seen})")
+        text = gettext_noop("business flows only run on a copy that is proven harmless: {proof} does not hold ({seen})")
+        raise Refused(text, proof=failing[0].name, seen=failing[0].seen)
     queue.needs_worker(site)
     if site.server is None:
-        raise Invalid("the server of the copy is not known")
+        raise Invalid(gettext_noop("the server of the copy is not known"))
     with postgres.connect(site.server, site.database, autocommit=True) as connection:
         company = choose.company(connection)
         found = {role: roles.find(connection, role, company) for role in roles.ROLES}

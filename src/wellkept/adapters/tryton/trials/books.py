@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from wellkept.adapters.base import Connection, Invalid
+from wellkept.lib.text import gettext_noop
 
 INSIDE = "WITH RECURSIVE inside AS (SELECT %(place)s::int AS id UNION SELECT l.id FROM stock_location l JOIN inside i ON l.parent = i.id)"
 QUANTITY = (
@@ -119,7 +120,7 @@ def invoice(connection: Connection, record: int) -> Invoice:
     """An invoice. Raises Invalid when it is gone."""
     row = connection.execute(INVOICE, [record]).fetchone()
     if row is None:
-        raise Invalid(f"there is no invoice {record}")
+        raise Invalid(gettext_noop("there is no invoice {number}"), number=record)
     state, number, move, account, *amounts = row
     return Invoice(state, number, move, account, *(Decimal(amount or 0) for amount in amounts))
 

@@ -7,6 +7,7 @@ from wellkept.adapters.base import Connection
 from wellkept.adapters.tryton import schema
 from wellkept.adapters.tryton.trials import books
 from wellkept.adapters.tryton.trials.flow import LeftOut
+from wellkept.lib.text import gettext_noop
 
 COMPANY = """
     SELECT c.id FROM company_company c
@@ -88,7 +89,7 @@ def company(connection: Connection) -> int:
     """The company that most users work in."""
     found = books.value(connection, COMPANY)
     if found is None:
-        raise LeftOut("there is no company")
+        raise LeftOut(gettext_noop("there is no company"))
     return int(found)
 
 
@@ -96,7 +97,7 @@ def needs(connection: Connection, *tables: str) -> None:
     """Leave a flow out where one of its tables is missing, that is: where a module is not activated."""
     missing = [table for table in tables if table not in schema.tables(connection)]
     if missing:
-        raise LeftOut(f"a module is not activated: there is no table {missing[0]}")
+        raise LeftOut(gettext_noop("a module is not activated: there is no table {table}"), table=missing[0])
 
 
 def sold(connection: Connection, of: int) -> Goods:
@@ -106,14 +107,16 @@ def sold(connection: Connection, of: int) -> Goods:
         house = warehouse(connection, place)
         if books.available(connection, of, product, house.storage) >= 1:
             return Goods(party, party_called, product, product_called, house)
-    raise LeftOut("no goods that were ever sold are in stock" if rows else "no goods were ever sold to a party that is still active")
+    if rows:
+        raise LeftOut(gettext_noop("no goods that were ever sold are in stock"))
+    raise LeftOut(gettext_noop("no goods were ever sold to a party that is still active"))
 
 
 def bought(connection: Connection, of: int) -> Goods:
     """Goods that were bought of late, and of whom."""
     rows = _traded(connection, of, line="purchase_line", order="purchase_purchase", link="purchase", trait="purchasable")
     if not rows:
-        raise LeftOut("no goods were ever bought of a party that is still active")
+        raise LeftOut(gettext_noop("no goods were ever bought of a party that is still active"))
     party, party_called, product, product_called, place = rows[0]
     return Goods(party, party_called, product, product_called, warehouse(connection, place))
 
@@ -128,7 +131,7 @@ def warehouse(connection: Connection, wanted: int) -> Warehouse:
     """The wanted warehouse, or the first one where it is gone."""
     row = connection.execute(WAREHOUSE, [wanted, wanted]).fetchone()
     if row is None:
-        raise LeftOut("there is no warehouse")
+        raise LeftOut(gettext_noop("there is no warehouse"))
     return Warehouse(*row)
 
 
@@ -143,7 +146,9 @@ def made(connection: Connection, of: int) -> Made:
         needed = connection.execute(NEEDED.format(unit="unit"), [product, bom]).fetchall()
         if all(books.available(connection, of, material, picking) >= amount for material, amount in needed):
             return Made(product, called, bom, bom_called, house, routing, center, materials, picking, output)
-    raise LeftOut("the materials of nothing that was ever made are in stock" if rows else "nothing was ever made")
+    if rows:
+        raise LeftOut(gettext_noop("the materials of nothing that was ever made are in stock"))
+    raise LeftOut(gettext_noop("nothing was ever made"))
 
 
 def _production_places(connection: Connection, house: Warehouse) -> tuple[int, int]:
@@ -156,6 +161,6 @@ def worked_on(connection: Connection, of: int) -> tuple[int, str]:
     """The work on which time was entered last and that takes more; a work that a document has made is named by the document."""
     row = connection.execute(WORKED_ON, [of]).fetchone()
     if row is None:
-        raise LeftOut("there is no work that takes time today")
+        raise LeftOut(gettext_noop("there is no work that takes time today"))
     number, called, origin = row
     return int(number), str(called or origin or number)

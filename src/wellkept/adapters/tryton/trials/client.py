@@ -7,6 +7,7 @@ from typing import Any
 
 from wellkept.adapters.base import Conflicting, Invalid, Login, Site
 from wellkept.adapters.tryton import rpc
+from wellkept.lib.text import gettext_noop
 
 MOST_WARNINGS = 10
 MOST_ROUNDS = 5
@@ -41,7 +42,7 @@ class Person:
             except rpc.Warned as warning:
                 self.confirmed.append(str(warning))
                 self.session.call("model.res.user.warning.create", [{"user": self.session.user, "name": warning.name}], context=dict(self.context))
-        raise Conflicting(f"{method} goes on warning: {self.confirmed[-1]}")
+        raise Conflicting(gettext_noop("{method} goes on warning: {words}"), method=method, words=self.confirmed[-1])
 
     def press(self, model: str, button: str, *records: int) -> None:
         """Press a button, by its name in 7.0, on records."""
@@ -51,7 +52,7 @@ class Person:
         """Fields of one record. Raises Invalid when the person does not see it."""
         rows = self.call(f"{model}.read", [record], list(names))
         if len(rows) != 1:
-            raise Invalid(f"{self.login} does not see {model} {record}")
+            raise Invalid(gettext_noop("{user} does not see {record}"), user=self.login, record=f"{model} {record}")
         return dict(rows[0])
 
     def fields(self, model: str) -> dict[str, Any]:
@@ -83,7 +84,7 @@ class Form:
         """Enter values one after the other; what the ERP changes because of each is taken over."""
         for name, value in values.items():
             if name not in self:
-                raise Invalid(f"the form of {self.model} has no field {name}")
+                raise Invalid(gettext_noop("the form of {model} has no field {field}"), model=self.model, field=name)
             self.values[name] = value
             self.follow({name})
         return self

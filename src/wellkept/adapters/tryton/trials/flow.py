@@ -10,10 +10,11 @@ from wellkept.adapters.base import AdapterError, Connection, Login, Site
 from wellkept.adapters.trial import FAILED, LEFT_OUT, PASSED, Assertion, Trial, TrialStep
 from wellkept.adapters.tryton.figures.source import exact
 from wellkept.adapters.tryton.trials import client, queue
+from wellkept.lib.text import Message, Told, gettext_noop, message, reason
 from wellkept.tools import command
 
 
-class LeftOut(Exception):
+class LeftOut(Told):
     """The company has nothing to try this flow with; the text says what is missing."""
 
 
@@ -36,13 +37,14 @@ class Flow:
         """Leave the flow out where nobody but administrators is in one of these roles."""
         for role in roles:
             if role not in self.logins:
-                raise LeftOut(f"no active user but administrators is a {role}")
+                raise LeftOut(gettext_noop("no active user but administrators works as “{role}”"), role=message(role))
 
     @contextmanager
     def step(self, name: str, role: str) -> Iterator[client.Person]:
         """Do a step as the user of a role, and wait for the tasks it leaves to the queue. Ends the flow when something in it goes wrong."""
         command.check_stopped(f"the trial {name}")
-        login, seconds, error, confirmed = self.logins[role], 0.0, None, list[str]()
+        login, seconds, confirmed = self.logins[role], 0.0, list[str]()
+        error: Message | str | None = None
         self._assertions, self._mark = [], queue.mark(self.connection)
         try:
             with client.signed_in(self.site, role, login, self.company) as person:
@@ -54,7 +56,7 @@ class Flow:
                 finally:
                     seconds = time.monotonic() - started
         except AdapterError as problem:
-            error = str(problem) or type(problem).__name__
+            error = reason(problem)
         made = TrialStep(name, role, login.user, seconds, tuple(self._assertions), tuple(confirmed), error)
         self.steps.append(made)
         if not made.holds:
@@ -71,18 +73,19 @@ class Flow:
     def result(self, flow: str, problem: LeftOut | Ended | None) -> Trial:
         """What is left of the flow."""
         if isinstance(problem, LeftOut):
-            return Trial(flow, LEFT_OUT, tuple(self.steps), self.chosen, str(problem))
+            return Trial(flow, LEFT_OUT, tuple(self.steps), self.chosen, problem.message)
         if problem is None:
             return Trial(flow, PASSED, tuple(self.steps), self.chosen)
         return Trial(flow, FAILED, tuple(self.steps), self.chosen, _reason(self.steps))
 
 
-def _reason(steps: Sequence[TrialStep]) -> str:
+def _reason(steps: Sequence[TrialStep]) -> Message:
     last = steps[-1]
     if last.error is not None:
-        return f"{last.name}: {last.error}"
+        return message(gettext_noop("{step}: {reason}"), step=message(last.name), reason=last.error)
     wrong = next(assertion for assertion in last.assertions if not assertion.holds)
-    return f"{last.name}: {wrong.name}: {wrong.expected} was expected, {wrong.actual} was found"
+    text = gettext_noop("{step}: {what}: {expected} was expected, {actual} was found")
+    return message(text, step=message(last.name), what=message(wrong.name), expected=wrong.expected, actual=wrong.actual)
 
 
 def _text(value: object) -> str:

@@ -3,25 +3,25 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from wellkept.adapters.tryton.trials import books
+from wellkept.adapters.tryton.trials import books, ordering
 from wellkept.adapters.tryton.trials.client import Person
 from wellkept.adapters.tryton.trials.flow import Flow
 
 OF_ORDER = (
     "SELECT DISTINCT i.invoice FROM account_invoice_line i JOIN {line} l ON i.origin = %s || l.id WHERE l.{order} = %s AND i.invoice IS NOT NULL"
 )
-# What the newest posted invoices before this one used: the same account for the same product, and for the same tax.
+# What the newest posted invoice but those of trials used for the same product, and for the same tax.
 USUAL_ACCOUNTS = """
     SELECT DISTINCT ON (mine.id) mine.account, theirs.account FROM account_invoice_line mine JOIN account_invoice o ON o.id = mine.invoice
     JOIN account_invoice_line theirs ON theirs.product = mine.product AND theirs.invoice <> mine.invoice
     JOIN account_invoice i ON i.id = theirs.invoice AND i.state IN ('posted', 'paid') AND i.type = o.type AND i.company = o.company
-    WHERE mine.invoice = %s ORDER BY mine.id, i.invoice_date DESC, i.id DESC
+    WHERE mine.invoice = %s AND i.description IS DISTINCT FROM o.description ORDER BY mine.id, i.invoice_date DESC, i.id DESC
 """
 USUAL_TAX_ACCOUNTS = """
     SELECT DISTINCT ON (mine.id) mine.account, theirs.account FROM account_invoice_tax mine JOIN account_invoice o ON o.id = mine.invoice
     JOIN account_invoice_tax theirs ON theirs.tax = mine.tax AND theirs.invoice <> mine.invoice
     JOIN account_invoice i ON i.id = theirs.invoice AND i.state IN ('posted', 'paid') AND i.type = o.type AND i.company = o.company
-    WHERE mine.invoice = %s ORDER BY mine.id, i.invoice_date DESC, i.id DESC
+    WHERE mine.invoice = %s AND i.description IS DISTINCT FROM o.description ORDER BY mine.id, i.invoice_date DESC, i.id DESC
 """
 BY_ACCOUNT = "SELECT account, sum(amount) FROM account_invoice_tax WHERE invoice = %s GROUP BY account"
 ACCOUNT = "SELECT trim(concat(code, ' ', name)) FROM account_account WHERE id = %s"
@@ -37,6 +37,7 @@ def of_order(flow: Flow, order: str, record: int) -> Sequence[int]:
 def post(flow: Flow, person: Person, record: int, total: Decimal, kind: str, before: Decimal) -> None:
     """Post an invoice and assert what it did to the books. ``before`` is what the party owed (or, negative, what it was owed) until now."""
     entry = books.newest(flow.connection, "account_move")
+    person.call("account.invoice.write", [record], {"description": ordering.MARK})
     person.press("account.invoice", "post", record)
     flow.settle()
     made = books.invoice(flow.connection, record)

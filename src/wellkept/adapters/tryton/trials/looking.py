@@ -11,9 +11,11 @@ from typing import Any
 from wellkept.adapters.base import AdapterError, Invalid, Site
 from wellkept.adapters.trial import Sight
 from wellkept.adapters.tryton.trials.client import Person, signed_in
+from wellkept.lib.text import gettext_noop, reason
 
 PAGE = 80
 WINDOW = "ir.action.act_window"
+ADMINISTRATION = ("ir.", "res.")
 NEWEST = [["id", "DESC"]]
 ENTERED: Mapping[str, tuple[str, str | None]] = {
     "sale.sale": ("party", "sale.line"),
@@ -29,7 +31,7 @@ def look(site: Site) -> Sequence[Sight]:
     """Sign in as the site's own login and look at everything its menu leads to; what cannot be opened carries its error."""
     sights: list[Sight] = []
     if site.login is None:
-        raise Invalid("no user is known to look around as")
+        raise Invalid(gettext_noop("no user is known to sign in with"))
     started = time.monotonic()
     try:
         with signed_in(site, "observer", site.login) as person:
@@ -41,16 +43,16 @@ def look(site: Site) -> Sequence[Sight]:
                 with _timed(sights, kind, "new"):
                     _begin(person, kind)
     except AdapterError as error:
-        sights.append(Sight("login", "login", time.monotonic() - started, str(error)))
+        sights.append(Sight("login", "login", time.monotonic() - started, reason(error)))
     return sights
 
 
 def _kinds(person: Person) -> Sequence[str]:
-    """The kinds of record whose lists the menu opens, in the order of the menu."""
+    """The kinds of business record whose lists the menu opens."""
     menus = person.call("ir.ui.menu.search_read", [], 0, None, None, ["action"])
     windows = [int(menu["action"].split(",")[1]) for menu in menus if (menu["action"] or "").startswith(f"{WINDOW},")]
-    actions = person.call(f"{WINDOW}.read", sorted(set(windows)), ["res_model", "context", "domain"])
-    return list(dict.fromkeys(action["res_model"] for action in actions if action["res_model"]))
+    models = [action["res_model"] or "" for action in person.call(f"{WINDOW}.read", sorted(set(windows)), ["res_model"])]
+    return [model for model in dict.fromkeys(models) if model and not model.startswith(ADMINISTRATION)]
 
 
 def _look_at(person: Person, kind: str, sights: list[Sight]) -> None:
@@ -86,5 +88,5 @@ def _timed(sights: list[Sight], what: str, way: Any) -> Iterator[None]:
     try:
         yield
     except AdapterError as problem:
-        error = str(problem) or type(problem).__name__
+        error = reason(problem)
     sights.append(Sight(what, way, time.monotonic() - started, error))

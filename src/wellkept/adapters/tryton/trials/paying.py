@@ -9,6 +9,7 @@ from wellkept.adapters.tryton import schema
 from wellkept.adapters.tryton.trials import books
 from wellkept.adapters.tryton.trials.client import Person
 from wellkept.adapters.tryton.trials.flow import Flow, LeftOut
+from wellkept.lib.text import gettext_noop
 
 STATEMENT_JOURNALS = """
     SELECT j.id, j.name, j.account, j.validation FROM account_statement_journal j JOIN company_company c ON c.id = j.company
@@ -40,7 +41,7 @@ def way(flow: Flow) -> Way:
             return Way("statement", "cashier", *row)
     row = flow.connection.execute(METHODS, [flow.company]).fetchone()
     if row is None:
-        raise LeftOut("nothing settles an invoice here: there is neither a statement journal that somebody uses nor a payment method")
+        raise LeftOut(gettext_noop("nothing settles an invoice: there is neither a statement journal that somebody uses nor a payment method"))
     return Way("dialog", "accountant", *row)
 
 
@@ -82,10 +83,10 @@ def _by_dialog(person: Person, way: Way, invoice: int, amount: Decimal) -> None:
     session, start, _end = person.session.call(f"{DIALOG}.create", context={**person.context, **context})
     try:
         asked = person.session.call(f"{DIALOG}.execute", session, {}, start, context={**person.context, **context})
-        shown = dict(asked["view"]["defaults"])
-        shown |= {"payment_method": way.record, "amount": amount}
+        defaults = {name: value for name, value in asked["view"]["defaults"].items() if not name.endswith(".")}
+        shown = dict.fromkeys(asked["view"]["fields_view"]["fields"]) | defaults | {"payment_method": way.record, "amount": amount}
         answer = person.session.call(f"{DIALOG}.execute", session, {start: shown}, "choice", context={**person.context, **context})
         if answer.get("view"):
-            raise Refused("the payment dialog asks back although the whole amount is paid")
+            raise Refused(gettext_noop("the payment dialog asks back although the whole amount is paid"))
     finally:
         person.session.call(f"{DIALOG}.delete", session, context=dict(person.context))

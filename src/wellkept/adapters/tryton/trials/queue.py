@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from wellkept.adapters.base import Connection, Invalid, Refused, Site, Unreachable
 from wellkept.adapters.tryton import server
+from wellkept.lib.text import gettext_noop, said
 from wellkept.tools import command
 
 SECONDS = 60.0
 PAUSE = 0.02
 DUE = "SELECT count(*) FROM ir_queue WHERE id > %s AND finished_at IS NULL AND (scheduled_at IS NULL OR scheduled_at <= LOCALTIMESTAMP)"
-ERRORS = "SELECT coalesce(description, message) FROM ir_error WHERE id > %s ORDER BY id"
+ERRORS = "SELECT concat_ws(' ', message, description) FROM ir_error WHERE id > %s ORDER BY id"
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,14 @@ def settle(connection: Connection, site: Site, since: Mark) -> None:
     while True:
         reported = connection.execute(ERRORS, [since.error]).fetchone()
         if reported is not None:
-            raise Refused(f"the queue: {' '.join(str(reported[0]).split())}")
+            raise Refused(gettext_noop("a task in the queue failed: {reason}"), reason=said("Tryton", " ".join(str(reported[0]).split())))
         left = _number(connection, DUE, since.task)
         if not left:
             return
         if time.monotonic() > deadline:
-            tail = server.log_tail(site, "worker", 1)
-            raise Unreachable(f"{left} tasks of the queue were not finished within {SECONDS:g} s; the worker's last words: {tail}")
+            text = gettext_noop("{count} tasks of the queue were not finished within {seconds} s: {reason}")
+            words = said("trytond-worker", server.log_tail(site, "worker", 1))
+            raise Unreachable(text, count=left, seconds=f"{SECONDS:g}", reason=words)
         command.check_stopped("the queue of Tryton")
         time.sleep(PAUSE)
 
@@ -54,4 +56,4 @@ def needs_worker(site: Site) -> None:
     """Raise Invalid unless a web server and a worker of ours run on the site."""
     roles = {running.role for running in server.processes(site)}
     if not {"web", "worker"} <= roles:
-        raise Invalid("business flows need the web server and the worker of the copy; start both")
+        raise Invalid(gettext_noop("business flows need the web server and the worker of the copy; start both"))

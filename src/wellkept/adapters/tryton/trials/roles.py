@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wellkept.adapters.base import Connection, Invalid, Login
 from wellkept.adapters.tryton import schema
+from wellkept.lib.text import gettext_noop
 
 RECENT = 2000
 """How many of the newest records of a kind of work show who does it."""
@@ -84,10 +85,11 @@ def let_in(connection: Connection, logins: Sequence[Login], hashes: Sequence[str
     """Give users of a copy their passwords for the trial."""
     for login, hashed in zip(logins, hashes, strict=True):
         if connection.execute("UPDATE res_user SET password_hash = %s WHERE login = %s AND active", [hashed, login.user]).rowcount != 1:
-            raise Invalid(f"the copy has no active user {login.user}")
+            raise Invalid(gettext_noop("the copy has no user {user}"), user=login.user)
 
 
 def shut_out(connection: Connection, logins: Sequence[str]) -> None:
-    """Take the passwords and the sessions away again."""
+    """Take the passwords and the sessions away again, and the tasks that failed: there are no others on a copy."""
     connection.execute("UPDATE res_user SET password_hash = NULL WHERE login = ANY(%s)", [list(logins)])
     connection.execute("DELETE FROM ir_session WHERE create_uid = ANY(SELECT id FROM res_user WHERE login = ANY(%s))", [list(logins)])
+    connection.execute("DELETE FROM ir_queue WHERE finished_at IS NULL")

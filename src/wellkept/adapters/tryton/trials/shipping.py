@@ -7,6 +7,7 @@ from wellkept.adapters.base import Connection, Refused
 from wellkept.adapters.tryton.trials import books, choose
 from wellkept.adapters.tryton.trials.client import Person
 from wellkept.adapters.tryton.trials.flow import Flow
+from wellkept.lib.text import gettext_noop
 
 MOVES = """
     SELECT DISTINCT split_part(m.shipment, ',', 2)::int FROM stock_move m
@@ -51,7 +52,7 @@ def press_through(flow: Flow, person: Person, model: str, record: int, steps: di
         person.press(model, steps[state], record)
         after = books.state(flow.connection, model, record)
         if after == state:
-            raise Refused(f"{steps[state]} leaves {model} {record} {state}")
+            raise Refused(gettext_noop("{button} leaves {record} in the state {state}"), button=steps[state], record=f"{model} {record}", state=state)
         state = after
 
 
