@@ -1,5 +1,6 @@
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,14 +109,17 @@ def truncate(pack: Path) -> None:
     os.truncate(pack, pack.stat().st_size // 2)
 
 
-@pytest.mark.parametrize(("damage", "read"), [(flip, "all"), (truncate, ""), (Path.unlink, "")])
+@pytest.mark.parametrize(("damage", "read"), [(flip, "all"), (truncate, ""), (Path.unlink, ""), (Path.unlink, "all")])
 def test_damage_is_found_by_a_check(repository: restic.Repository, source: Path, damage: Callable[[Path], None], read: str) -> None:
     take(repository, source)
     restic.check(repository, read="all")
     largest = max(Path(repository.location, "data").glob("*/*"), key=lambda pack: pack.stat().st_size)
     damage(largest)
+    before = time.monotonic()
     with pytest.raises(restic.Damaged):
         restic.check(repository, read=read)
+    assert time.monotonic() - before < 40, "it tried again and again to read what is not there"
+    assert list(Path(repository.location, "locks").iterdir()) == []
 
 
 def test_every_pack_with_a_flipped_bit_is_found(repository: restic.Repository, source: Path, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ NOT_LET_IN = (
     "HOST IDENTIFICATION HAS CHANGED",
     "x509: ",
 )
+PACK_GONE = r"^pack \w+: does not exist"
 SIGNS: Sequence[tuple[type[ResticError], Sequence[str]]] = (
     (Full, ("no space left on device", "disk quota exceeded", "not enough space")),
     (WrongKey, ("wrong password or no key found",)),
@@ -92,14 +93,15 @@ SIGNS: Sequence[tuple[type[ResticError], Sequence[str]]] = (
         ),
     ),
     (NoRepository, ("Is there a repository at the following location", "config file does not exist", "unable to open config file")),
-    (Damaged, ("ciphertext verification failed", "unexpected EOF", "unexpected file size", "does not match", "contains errors")),
+    (Damaged, ("ciphertext verification failed", "unexpected EOF", "unexpected file size", PACK_GONE, "does not match", "contains errors")),
     (
         Damaged,
         ("config cannot be loaded", "not found in index", "invalid data", "id .* not found", "no such file or directory", r"There were \d+ errors"),
     ),
 )
-IN_VAIN = re.compile(rf"^(?!Remove\(<lock).* retrying after .*({'|'.join(NOT_LET_IN)})|connection lost")
-"""What no further try makes better; an append-only place that keeps our own locks too is no reason to stop."""
+IN_VAIN = re.compile(rf"^(?!Remove\(<lock).* retrying after .*({'|'.join(NOT_LET_IN)})|connection lost|{PACK_GONE}")
+"""What no further try makes better; an append-only place that keeps our own locks too is no reason to stop. A check that has missed a pack would
+still try to read it, ten times in 40 seconds."""
 
 
 def understand(stderr: str, secrets: Iterable[str] = ()) -> ResticError:
