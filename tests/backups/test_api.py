@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.backups.conftest import RESTORED, Rows
 from tests.backups.test_restore import restored
 from tests.people import make_environment, make_system
+from tests.services.sets import RESTORED, Rows
 from wellkept.adapters.base import Site
 from wellkept.backups import sets
 from wellkept.backups.models import Backup

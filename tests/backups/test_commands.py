@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.backups.conftest import content_hash, kept_environment
 from tests.people import make_organisation
 from tests.services.installation import Installation, installed, leftovers
 from tests.services.keys import quicken
+from tests.services.sets import content_hash, kept_environment
 from wellkept.adapters.base import Site
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate import secrets

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.backups.conftest import Rows, content_hash, new_run
 from tests.backups.test_verify import flip, packs, truncate
 from tests.people import make_system
+from tests.services.sets import Rows, content_hash, new_run
 from wellkept.adapters.base import Proof, Site
 from wellkept.adapters.tryton import storage
 from wellkept.backups import certificate, copy, drill, queries

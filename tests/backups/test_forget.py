@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.backups.conftest import Rows, new_run
+from tests.services.sets import Rows, new_run
 from wellkept.backups import forget
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState
 from wellkept.lib.text import say

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.backups.conftest import Frozen, Rows, new_run, stored_snapshots, take_backup, thawed
 from tests.services import outage, places
 from tests.services.outage import Line
 from tests.services.places import Place
+from tests.services.sets import Frozen, Rows, new_run, stored_snapshots, take_backup, thawed
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, reach, repositories, take, verify
 from wellkept.backups.models import Backup, BackupState

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import typer
 
-from tests.backups.conftest import KEEP_ONE, Frozen, Rows, earlier, kept_environment, new_run, stored_snapshots, take_backup, thawed
 from tests.services import places
 from tests.services.places import Place
+from tests.services.sets import KEEP_ONE, Frozen, Rows, earlier, kept_environment, new_run, stored_snapshots, take_backup, thawed
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, drill, forget, reach, repositories, take, verify
 from wellkept.backups.models import Backup, BackupState, Drill, Repository

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backups.conftest import Rows
+from tests.services.sets import Rows
 from wellkept.backups import queries, reach, repositories
 from wellkept.backups.models import Repository
 from wellkept.estate import secrets

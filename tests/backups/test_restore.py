@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.backups.conftest import Rows
 from tests.backups.test_verify import flip, packs
+from tests.services.sets import Rows
 from wellkept.adapters import registry
 from wellkept.adapters.base import Site
 from wellkept.backups import restore, sets

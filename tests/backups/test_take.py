@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.backups.conftest import Rows, kept_environment, new_run, quick_repository, take_backup
+from tests.services.sets import Rows, kept_environment, new_run, quick_repository, take_backup
 from wellkept.adapters import registry
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, repositories, sets, take

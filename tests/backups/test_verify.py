@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backups.conftest import Rows, take_backup
+from tests.services.sets import Rows, take_backup
 from wellkept.backups import sets, verify
 from wellkept.backups.models import Backup, BackupState
 from wellkept.lib.text import say

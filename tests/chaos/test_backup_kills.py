@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from tests.backups.conftest import quick_repository
 from tests.chaos import killing
 from tests.services.installation import Installation, strays, until
+from tests.services.sets import quick_repository
 from wellkept.adapters.base import Site
 from wellkept.backups import repositories, verify
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.backups.conftest import Rows, company, content_hash, frozen, rows, run_id
 from tests.backups.test_drill import STEPS, begun, failed
+from tests.services.sets import Rows, content_hash
 from tests.services.tryton import NEXT, SERIES
 from wellkept.adapters.base import Site
 from wellkept.backups import copy, drill
@@ -14,7 +14,6 @@ from wellkept.tools import databases, postgres
 from wellkept.upgrades import rehearse
 from wellkept.upgrades.models import Rehearsal, RehearsalState
 
-__all__ = ["company", "frozen", "rows", "run_id"]
 GOOD = "wellkept_kept"
 DAMAGES: tuple[tuple[str, str, str], ...] = (
     ("an account is emptied", "UPDATE account_move_line SET debit = 0, credit = 0 WHERE account = (SELECT min(account) FROM account_move_line)", ""),
