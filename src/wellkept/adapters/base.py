@@ -302,7 +302,9 @@ OnLine = Callable[[str], None]
 
 
 class Inspect(Protocol):
-    """Read-only discovery."""
+    """Read-only discovery. ``WORDS`` are the templates of what it says about what it could not see."""
+
+    WORDS: Sequence[str]
 
     def discover(self, site: Site) -> Discovery: ...
 

@@ -15,16 +15,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_http_methods, require_safe
 
+from wellkept.adapters.base import Inspect
 from wellkept.backups import verdicts
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState
-from wellkept.estate import access
+from wellkept.estate import access, connect
 from wellkept.estate.access import visible_to
 from wellkept.estate.models import Component, Environment, Kind, Role, System
-from wellkept.lib.text import message
+from wellkept.lib.text import message, recognised
 from wellkept.operations import records
 from wellkept.operations.models import Record, Run, RunState
 from wellkept.web import lists, marks, shell, titles
 from wellkept.web.timeline import Moment, Strip, strip
+from wellkept.web.told import told
 
 STORY = 25
 RANGES = (7, 30, 90, 365)
@@ -267,9 +269,15 @@ def components(request: shell.Request, system_id: int) -> HttpResponseBase:
         found,
         template="systems/components.html",
         empty=empty,
-        context={**shown, "seen": seen},
+        context={**shown, "blind": [not_seen(shown["environment"], entry) for entry in seen.get("blind", [])]},
         export_name=f"{one.name}-components",
     )
+
+
+def not_seen(environment: Environment, entry: dict[str, str]) -> dict[str, str]:
+    """What could not be seen, why, and what would help, in the reader's language where the words are the adapter's."""
+    known: Inspect = connect.ability(environment, "inspect")
+    return {name: told(recognised(text, known.WORDS)) for name, text in entry.items()}
 
 
 class Hours(forms.DecimalField):

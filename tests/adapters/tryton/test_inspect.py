@@ -11,6 +11,7 @@ from psycopg import sql
 from wellkept.adapters.base import Invalid, Site
 from wellkept.adapters.conformance import Bench
 from wellkept.adapters.tryton import config, inspect
+from wellkept.lib.text import recognised
 from wellkept.tools import postgres
 
 
@@ -79,6 +80,25 @@ def test_a_server_that_does_not_answer_or_does_not_know_us_is_said(copy: Site, t
 def test_a_database_of_something_else_is_said(copy: Site) -> None:
     seen = inspect.discover(replace(copy, database="postgres"))
     assert [blind.why for blind in seen.blind if blind.what == "modules and users"] == ["the database postgres has no tables of Tryton"]
+
+
+def test_everything_that_is_said_about_what_could_not_be_seen_is_recognised(copy: Site, stranger: Site, tmp_path: Path) -> None:
+    crippled = (
+        Site("x"),
+        stranger,
+        replace(copy, database="postgres"),
+        replace(copy, interpreter=Path("/usr/bin/python3.11")),
+        replace(copy, interpreter=Path("/nowhere/python")),
+        replace(copy, server=replace(copy.server, host=str(tmp_path))),
+        replace(copy, server=replace(copy.server, user="not_a_role")),
+        replace(copy, url=f"unix:{tmp_path}/nobody"),
+    )
+    found = [blind for site in crippled for blind in inspect.discover(site).blind]
+    assert len(found) >= 14
+    said = [text for blind in found for text in (blind.what, blind.why, blind.remedy)]
+    unknown = {text for text in said if isinstance(recognised(text, inspect.WORDS), str)}
+    # Statements to be run, and what PostgreSQL said.
+    assert {text for text in unknown if not text.startswith(("GRANT ", "connection ", "permission denied "))} == set()
 
 
 def test_pending_work_is_listed(copy: Site) -> None:

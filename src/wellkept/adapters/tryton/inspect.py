@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from wellkept.adapters.base import AdapterError, Blind, Component, Connection, Discovery, Invalid, Process, Refused, Site
-from wellkept.adapters.tryton import config, manifest, processes, rpc, schema, storage
+from wellkept.adapters.tryton import config, manifest, processes, rpc, schema, storage, words
 from wellkept.tools import command, postgres
 
 STATEMENT_SECONDS = 60.0
@@ -27,6 +27,7 @@ found = {one["Name"].lower().replace("-", "_"): one["Version"] for one in facts 
 tryton = {name: version for name, version in found.items() if name.startswith("trytond")}
 print(json.dumps({"python": platform.python_version(), "packages": tryton}))
 """
+WORDS = words.WORDS
 PROGRAMS = ("trytond-admin", "trytond", "trytond-cron")
 BASE_MODULES = ("ir", "res")
 PENDING_STATES = {"to activate": "waits to be activated", "to upgrade": "waits to be upgraded", "to remove": "waits to be removed"}
