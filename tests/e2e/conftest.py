@@ -108,7 +108,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
         # Playwright keeps an event loop in this thread; Django would take that for asynchronous code.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        with installed("e2e-") as installation:
+        with installed("e2e-", polling=0.5) as installation:
             organisation = people.make_organisation(name="Riverside Group", time_zone="Asia/Taipei")
             person = people.make_member(organisation, "administrator", password=people.PASSWORD)
             systems = estate.seed(organisation, person, days=12, live=False)

@@ -125,8 +125,12 @@ def alive(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def installed(name: str, **variables: str) -> Iterator[Installation]:
-    """Make an installation; inside the block this process's Django works on its database. ``variables`` go to every worker."""
+def installed(name: str, *, polling: float = 0.1, **variables: str) -> Iterator[Installation]:
+    """Make an installation; inside the block this process's Django works on its database. ``variables`` go to every worker.
+
+    A worker asks for work every ``polling`` seconds. Often, where workers are killed: waiting for the queue is most of what a kill costs. It is a
+    sixth of a processor, so seldom where the installation stands there for long.
+    """
     home = platform.make_home(name)
     environment = {**os.environ, "WELLKEPT_HOME": str(home.path), "WELLKEPT_TEST_HOME": str(home.path), **variables}
     environment |= {"DJANGO_SETTINGS_MODULE": "wellkept.settings", "PYTHONPATH": str(SRC)}
@@ -135,8 +139,7 @@ def installed(name: str, **variables: str) -> Iterator[Installation]:
         with _pointed_at(home):
             from wellkept.operations import engine
 
-            # Waiting for the queue is most of what a kill costs; how often it is asked changes nothing else.
-            engine.client().register_queue(engine.QUEUE, worker_concurrency=engine.CONCURRENCY, polling_interval_sec=0.1)
+            engine.client().register_queue(engine.QUEUE, worker_concurrency=engine.CONCURRENCY, polling_interval_sec=polling)
             yield made
     finally:
         made.close()
