@@ -3,13 +3,16 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 
+from tests.services import sizes
 from tests.services.installation import Installation, installed, leftovers, processes_naming, until
+from wellkept.adapters.tryton import provision as tryton
 from wellkept.adoption import operations
-from wellkept.estate import access, provision, systems
+from wellkept.estate import access, connect, provision, systems
 from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Organisation, Person, Secret, System
 from wellkept.operations import runtime
@@ -56,7 +59,7 @@ def test_what_somebody_else_installed_is_neither_started_nor_destroyed(system: S
 
 @pytest.fixture(scope="module")
 def installation(django_db_setup: None, django_db_blocker: object) -> Iterator[Installation]:
-    with django_db_blocker.unblock(), installed("provision-") as made:  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), installed("provision-", polling=0.5, WELLKEPT_OPERATION_MODULES=sizes.__name__) as made:  # type: ignore[attr-defined]
         call_command("check", verbosity=0)
         yield made
 
@@ -75,7 +78,7 @@ def reached(run: Run, step: str) -> bool:
 @pytest.mark.slow
 def test_a_killed_and_cancelled_provisioning_leaves_nothing(installation: Installation) -> None:
     organisation = Organisation.objects.create(slug="riverside", name="Riverside")
-    run = operations.request(organisation, "erp1", size="small", seed=1, who=access.Console("root"))
+    run = operations.request(organisation, "erp1", size="tiny", seed=1, who=access.Console("root"))
     folder = systems.folder(installation.home, organisation, "erp1")
     killed = []
     for step in ("install", "cluster", "database", "company"):
@@ -105,14 +108,18 @@ def test_a_provisioned_system_is_stopped_started_and_destroyed(installation: Ins
     # A worker that counts as dead after two seconds without a sign would be given up on a busy machine.
     installation.kill_all()
     installation.start_worker()
-    run = operations.request(organisation, "erp1", size="small", seed=1, who=access.Console("root"))
+    run = operations.request(organisation, "erp1", size="tiny", seed=1, who=access.Console("root"))
     ended = runtime.wait(run.pk, timeout=900)
     assert ended.state == "succeeded", ended.outcome
     system = System.objects.get(organisation=organisation)
     environment = system.environments.get()
     home, folder = installation.home, systems.folder(installation.home, organisation, "erp1")
-    assert (environment.seen["users_active"], environment.seen["files_count"], environment.seen["blind"]) == (15, 60, [])
+    assert (environment.seen["users_active"], environment.seen["files_count"], environment.seen["blind"]) == (15, sizes.TINY["attachments"], [])
     assert systems.running(environment, home)
+    site = connect.site(environment)
+    assert site.interpreter == folder / "code" / "current" / "bin" / "python"
+    started_by = {Path(process.command.split()[0]) for process in connect.ability(environment, "control").processes(site)}
+    assert started_by == {folder / "code" / tryton.version("7.0") / "bin" / "python"}
     systems.stop(environment, home)
     assert processes_naming(folder) == []
     assert systems.ensure_running(home) == []

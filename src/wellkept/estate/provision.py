@@ -28,12 +28,14 @@ from wellkept.estate.access import Console, Who
 from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Kind, Organisation, Person, Role, Secret, System
 from wellkept.home import Home
+from wellkept.lib import links
 from wellkept.lib.text import message
 from wellkept.tools import command, postgres
 
 SIZES = tuple(tryton.SIZES)
 SERIES = "7.0"
 DATABASE = "erp"
+CURRENT = "current"
 OWNER, READER = "tryton", "wellkept_reader"
 PASSWORDS = (OWNER, READER, "admin")
 Line = Callable[[str], None]
@@ -56,8 +58,15 @@ class Place:
         return self.folder / "provision.json"
 
     @property
-    def venv(self) -> Path:
-        return self.folder / "venv"
+    def code(self) -> Path:
+        """One folder for each installed version, and the link to the one in use."""
+        return self.folder / "code"
+
+    @property
+    def interpreter(self) -> Path:
+        # What was provisioned before there was a link has its only version here.
+        inside = self.code / CURRENT if (self.code / CURRENT).is_symlink() else self.folder / "venv"
+        return inside / "bin" / "python"
 
     @property
     def config(self) -> Path:
@@ -131,7 +140,9 @@ def begin(organisation_id: int, name: str, run_id: str, size: str, seed: int) ->
 def install(organisation_id: int, name: str, on_line: Line) -> dict[str, Any]:
     """Install Tryton's interpreter and packages; returns its version."""
     place = place_of(organisation_id, name)
-    version = tryton.install(place.venv, SERIES, cache=homes.cache(), on_line=on_line)
+    folder = place.code / tryton.version(SERIES)
+    version = tryton.install(folder, SERIES, cache=homes.cache(), on_line=on_line)
+    links.point(place.code / CURRENT, folder)
     place.note(version=version)
     return {"version": version}
 
@@ -202,7 +213,7 @@ def site(place: Place) -> Site:
         server=place.server(READER),
         url=f"http://127.0.0.1:{place.known()['web_port']}",
         login=Login("admin", place.password("admin")),
-        interpreter=place.venv / "bin" / "python",
+        interpreter=place.interpreter,
         config=place.config,
         files=place.files,
         state=place.state,

@@ -35,6 +35,11 @@ def pins(lock: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s\\]+)", lock.read_text(), re.MULTILINE))
 
 
+def version(series: str) -> str:
+    """The version of Tryton that the requirement file of a series brings."""
+    return pins(requirements(series))["trytond"]
+
+
 def modules(series: str) -> list[str]:
     """The names of the modules that the requirement file brings, as Tryton spells them."""
     return modules_of(requirements(series))
