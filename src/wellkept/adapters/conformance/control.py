@@ -1,9 +1,13 @@
-"""Control: processes start, answer, are found again, and stop without a rest."""
+"""Control: processes start, answer, are found again, make room for a notice, and stop without a rest."""
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
-from wellkept.adapters.base import Conflicting, Site
+import httpx
+
+from wellkept.adapters.base import Conflicting, Notice, Site
 from wellkept.adapters.conformance.bench import Bench, require
 from wellkept.tools import command
 
@@ -51,4 +55,41 @@ def lets_in_only_the_new_login(bench: Bench) -> None:
         require(timings.get("login", "") is None, f"the new login works, but {timings}")
 
 
-CHECKS = (starts_and_stops, lets_in_only_the_new_login)
+def closes_and_opens(bench: Bench) -> None:
+    """In maintenance nobody gets in and everybody is told; told anew it says something else, and after a start all is as before."""
+    control, probes = bench.ability("control"), bench.ability("probes")
+    told = Notice({"en": "conformance"}, dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5))
+    with running_copy(bench) as site:
+        before = [process.pid for process in control.processes(site)]
+        control.maintain(site, told)
+        require(control.notice(site) == told, "the notice is there")
+        require(not control.alive(site), "a closed site is not alive")
+        require(not any(command.group_alive(pid) for pid in before), "no process of the ERP is left")
+        errors = {timing.probe: timing.error for timing in probes.run(site)}
+        require(all(errors.values()), f"no action of a user works, but {errors}")
+        require(asked(site)[0] == 503 and "conformance" in asked(site)[1], "a browser is told to come back later, and why")
+        control.maintain(site, replace(told, reason={"en": "another reason"}))
+        require("another reason" in asked(site)[1], "what is told can be changed")
+        control.start(site, roles=("web",))
+        require(control.notice(site) is None, "a start ends the maintenance")
+        errors = {timing.probe: timing.error for timing in probes.run(site)}
+        require(not any(errors.values()), f"every action works again, but {errors}")
+        control.maintain(site, told)
+        control.reopen(site)
+        require(control.notice(site) is None, "the maintenance ends without a start, too")
+        require(asked(site)[0] == 0, "nobody answers after that")
+
+
+def asked(site: Site) -> tuple[int, str]:
+    """What a browser gets at the site's address: status and text; the status 0 when nobody answers."""
+    url = site.url or ""
+    path = url.removeprefix("unix:") if url.startswith("unix:") else None
+    try:
+        with httpx.Client(base_url="http://localhost" if path else url, transport=httpx.HTTPTransport(uds=path) if path else None) as client:
+            answer = client.get("/")
+    except httpx.TransportError:
+        return 0, ""
+    return answer.status_code, answer.text
+
+
+CHECKS = (starts_and_stops, lets_in_only_the_new_login, closes_and_opens)

@@ -4,22 +4,34 @@ What we started we stop; a Tryton that somebody else started is seen and listed,
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wellkept.adapters.base import AdapterError, Process, Site
+from wellkept.adapters.tryton import maintenance, rpc, server
 from wellkept.adapters.tryton import processes as found_processes
-from wellkept.adapters.tryton import rpc, server
+from wellkept.adapters.tryton.maintenance import maintain, notice, reopen
+from wellkept.lib import links
 
+__all__ = ["alive", "maintain", "notice", "processes", "reopen", "start", "stop"]
 ALIVE_SECONDS = 10.0
 
 
 def start(site: Site, *, roles: Sequence[str] = server.ROLES, prefix: Sequence[str] = ()) -> None:
-    """Start the roles (web, cron, worker) and wait until the site answers. Raises Conflicting when one runs already, Unreachable when it fails."""
+    """Start the roles (web, cron, worker) and wait until the site answers. Raises Conflicting when one runs already, Unreachable when it fails.
+
+    Where a link says which release is current, they keep the one that it leads to now. With the web server a maintenance ends.
+    """
+    if "web" in roles:
+        maintenance.reopen(site)
+    if site.interpreter is not None:
+        site = replace(site, interpreter=links.direct(site.interpreter))
     server.start(site, roles=roles, prefix=prefix)
 
 
 def stop(site: Site) -> None:
-    """Stop every process that we started for the site; when none runs, that is fine."""
+    """Stop every process that we started for the site, what answers during a maintenance too; when none runs, that is fine."""
     server.stop(site)
+    maintenance.reopen(site)
 
 
 def processes(site: Site) -> Sequence[Process]:

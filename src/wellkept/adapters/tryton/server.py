@@ -118,10 +118,10 @@ def _arguments(site: Site, role: str) -> list[str | Path]:
     serving = ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--timeout", str(REQUEST_SECONDS)]
     # Its control socket would lie in a home folder that is not ours; the umask keeps the RPC socket to the site's user.
     guarded = ["--no-control-socket", "--umask", "0o077"]
-    return [site.interpreter, folder / "gunicorn", "--bind", _bind(site), *serving, *guarded, "trytond.application:app"]
+    return [site.interpreter, folder / "gunicorn", "--bind", bound(site), *serving, *guarded, "trytond.application:app"]
 
 
-def _bind(site: Site) -> str:
+def bound(site: Site) -> str:
     url = site.url or ""
     if url.startswith(rpc.UNIX):
         return url
