@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from tests.services import sizes
 from tests.services.installation import Installation, installed, leftovers, processes_naming, until
+from tests.services.tryton import TINY
 from wellkept.adapters.tryton import provision as tryton
 from wellkept.adoption import operations
 from wellkept.estate import access, connect, provision, systems
@@ -59,7 +59,9 @@ def test_what_somebody_else_installed_is_neither_started_nor_destroyed(system: S
 
 @pytest.fixture(scope="module")
 def installation(django_db_setup: None, django_db_blocker: object) -> Iterator[Installation]:
-    with django_db_blocker.unblock(), installed("provision-", polling=0.5, WELLKEPT_OPERATION_MODULES=sizes.__name__) as made:  # type: ignore[attr-defined]
+    modules = {"WELLKEPT_OPERATION_MODULES": "tests.services.sizes"}
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), installed("provision-", polling=0.5, **modules) as made:  # type: ignore[attr-defined]
+        patch.setattr(provision, "SIZES", ("tiny",))
         call_command("check", verbosity=0)
         yield made
 
@@ -114,7 +116,7 @@ def test_a_provisioned_system_is_stopped_started_and_destroyed(installation: Ins
     system = System.objects.get(organisation=organisation)
     environment = system.environments.get()
     home, folder = installation.home, systems.folder(installation.home, organisation, "erp1")
-    assert (environment.seen["users_active"], environment.seen["files_count"], environment.seen["blind"]) == (15, sizes.TINY["attachments"], [])
+    assert (environment.seen["users_active"], environment.seen["files_count"], environment.seen["blind"]) == (15, TINY["attachments"], [])
     assert systems.running(environment, home)
     site = connect.site(environment)
     assert site.interpreter == folder / "code" / "current" / "bin" / "python"

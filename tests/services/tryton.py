@@ -30,6 +30,20 @@ SEED = 1
 PASSWORDS = {"buyer": "buyer-pass-1", "accountant": "accountant-pass-1"}
 ADMIN = Login("admin", "admin-pass-1")
 TEMPLATE = "company"
+TINY = {
+    "weeks": 8,
+    "periods": 2,
+    "parties": 30,
+    "products": 8,
+    "purchases": 4,
+    "productions": 3,
+    "sales": 6,
+    "office_weeks": 1,
+    "opportunities": 4,
+    "inspections": 2,
+    "attachments": 6,
+}
+"""The amounts of a company that is made in seconds."""
 
 
 @functools.cache

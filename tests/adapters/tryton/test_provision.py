@@ -12,6 +12,7 @@ import pytest
 
 from tests.services import tryton
 from tests.services.installation import until
+from tests.services.tryton import TINY
 from wellkept import home as homes
 from wellkept.adapters.base import Conflicting, Invalid, Login, Refused, Site, Unreachable, Unsupported
 from wellkept.adapters.tryton import provision, rpc, server
@@ -19,19 +20,6 @@ from wellkept.adapters.tryton.provision import company, database
 from wellkept.tools import command, postgres
 
 Place = tuple[postgres.Server, Path]
-TINY = {
-    "weeks": 8,
-    "periods": 2,
-    "parties": 30,
-    "products": 8,
-    "purchases": 4,
-    "productions": 3,
-    "sales": 6,
-    "office_weeks": 1,
-    "opportunities": 4,
-    "inspections": 2,
-    "attachments": 6,
-}
 FIGURES = """
 SELECT 'ledger', a.code, SUM(l.debit - l.credit)::text FROM account_move_line l JOIN account_account a ON a.id = l.account GROUP BY a.code
 UNION ALL SELECT 'stock', product::text, SUM(internal_quantity)::text FROM stock_move WHERE state = 'done' GROUP BY product
