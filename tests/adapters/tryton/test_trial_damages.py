@@ -178,6 +178,18 @@ def test_a_company_that_pays_by_the_dialog_is_tried_so(copy: Site) -> None:
     assert (trial.outcome, trial.reason, trial.chosen["payment"], trial.steps[-1].user) == (PASSED, "", "现金", "accountant")
 
 
+def test_goods_that_are_sold_by_the_dozen_leave_by_twelve(copy: Site) -> None:
+    harm, mend = column("product_template", "true", "sale_uom", "(SELECT max(id) FROM product_uom)")
+    dozen = (
+        "INSERT INTO product_uom (name, symbol, category, factor, rate, rounding, digits, active)"
+        " SELECT '打', 'dz', category, 12, 0.083333333333, 1, 0, true FROM product_uom WHERE symbol = 'u'"
+    )
+    with harmed(copy, [dozen, *harm], mend):
+        trial = one(copy, SALE)
+    assert (trial.outcome, say(trial.reason)) == (PASSED, "")
+    assert [one.actual for step in trial.steps for one in step.assertions if one.name == "the goods have left the warehouse"] == ["12"]
+
+
 def test_without_its_worker_a_copy_is_not_tried(bench: Bench) -> None:
     with running_copy(bench) as site, pytest.raises(Invalid, match="start both"):
         trials.run(site)

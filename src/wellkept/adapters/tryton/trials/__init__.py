@@ -6,6 +6,8 @@ The copy needs its web server and its worker: much of what Tryton does after a b
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from psycopg import errors
+
 from wellkept.adapters.base import Connection, Invalid, Login, Refused, Site
 from wellkept.adapters.trial import Trial
 from wellkept.adapters.tryton import neutralise, passwords
@@ -13,7 +15,7 @@ from wellkept.adapters.tryton.trials import buying, choose, clocking, making, qu
 from wellkept.adapters.tryton.trials.flow import Ended, Flow, LeftOut
 from wellkept.adapters.tryton.trials.looking import look as look
 from wellkept.adapters.tryton.trials.words import WORDS as WORDS
-from wellkept.lib.text import gettext_noop
+from wellkept.lib.text import gettext_noop, said
 from wellkept.tools import postgres
 
 FLOWS: Mapping[str, tuple[Callable[[Flow], None], Sequence[str], Sequence[str]]] = {
@@ -59,4 +61,7 @@ def _try(site: Site, connection: Connection, company: int, people: Mapping[str, 
         work(flow)
     except (LeftOut, Ended) as problem:
         return flow.result(name, problem)
+    except (errors.UndefinedTable, errors.UndefinedColumn) as problem:
+        # Another set of modules, or a series that nobody has tried this on, is no fault of the company.
+        return flow.result(name, LeftOut(said("PostgreSQL", str(problem).splitlines()[0])))
     return flow.result(name, None)

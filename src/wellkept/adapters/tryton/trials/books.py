@@ -86,7 +86,9 @@ def available(connection: Connection, company: int, product: int, place: int) ->
 
 
 def newest(connection: Connection, table: str) -> int:
-    """The highest id of a table; what a step makes comes after it, for nobody else works on a copy."""
+    """The highest id of a table, 0 where there is none; what a step makes comes after it, for nobody else works on a copy."""
+    if value(connection, "SELECT to_regclass(%s)", [f'"{table}"']) is None:
+        return 0
     return int(value(connection, f'SELECT coalesce(max(id), 0) FROM "{table}"'))
 
 

@@ -62,5 +62,5 @@ def _receive(flow: Flow, receiver: Person, goods: choose.Goods, moves: list[int]
     shipping.press_through(flow, receiver, "stock.shipment.in", shipment, {"draft": "receive", "received": "done"})
     flow.settle()
     flow.check("the shipment is done", "done", books.state(flow.connection, "stock.shipment.in", shipment))
-    flow.check("the goods are in the warehouse", Decimal(1), books.quantity(connection, flow.company, goods.product, place) - before)
+    flow.check("the goods are in the warehouse", goods.amount, books.quantity(connection, flow.company, goods.product, place) - before)
     shipping.check_entries(flow, entry)

@@ -1,6 +1,7 @@
 """With what a flow is tried: the newest records that the company itself used for it, whatever they are called."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from wellkept.adapters.base import Connection
@@ -15,9 +16,10 @@ COMPANY = """
 """
 # DISTINCT ON keeps the newest use of each product by each party.
 TRADED = """
-    SELECT o.party, y.name, l.product, t.name, coalesce(o.warehouse, 0) FROM {line} l
+    SELECT o.party, y.name, l.product, t.name, coalesce(o.warehouse, 0), round((u.factor / d.factor)::numeric, 6) FROM {line} l
     JOIN {order} o ON o.id = l.{link} JOIN party_party y ON y.id = o.party
     JOIN product_product p ON p.id = l.product JOIN product_template t ON t.id = p.template
+    JOIN product_uom d ON d.id = t.default_uom JOIN product_uom u ON u.id = coalesce(t.{unit}, t.default_uom)
     WHERE o.state IN ('processing', 'done') AND o.company = %s AND l.type = 'line' AND l.quantity > 0
       AND t.type = 'goods' AND p.active AND t.active AND t.{trait} AND y.active AND {no_lot}
     ORDER BY o.id DESC, l.id LIMIT 500
@@ -60,13 +62,14 @@ class Warehouse:
 
 @dataclass(frozen=True)
 class Goods:
-    """What is traded with whom, and through which warehouse."""
+    """What is traded with whom, and through which warehouse; ``amount`` is one of the unit it is traded in, in the product's own unit."""
 
     party: int
     party_called: str
     product: int
     product_called: str
     warehouse: Warehouse
+    amount: Decimal
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ def needs(connection: Connection, *tables: str) -> None:
 
 def sold(connection: Connection, of: int) -> Goods:
     """Goods that were sold of late and that are in stock, and who bought them."""
-    rows = _traded(connection, of, line="sale_line", order="sale_sale", link="sale", trait="salable")
-    for party, party_called, product, product_called, place in rows:
+    rows = _traded(connection, of, line="sale_line", order="sale_sale", link="sale", trait="salable", unit="sale_uom")
+    for party, party_called, product, product_called, place, amount in rows:
         house = warehouse(connection, place)
-        if books.available(connection, of, product, house.storage) >= 1:
-            return Goods(party, party_called, product, product_called, house)
+        if books.available(connection, of, product, house.storage) >= amount:
+            return Goods(party, party_called, product, product_called, house, amount)
     if rows:
         raise LeftOut(gettext_noop("no goods that were ever sold are in stock"))
     raise LeftOut(gettext_noop("no goods were ever sold to a party that is still active"))
@@ -114,11 +117,11 @@ def sold(connection: Connection, of: int) -> Goods:
 
 def bought(connection: Connection, of: int) -> Goods:
     """Goods that were bought of late, and of whom."""
-    rows = _traded(connection, of, line="purchase_line", order="purchase_purchase", link="purchase", trait="purchasable")
+    rows = _traded(connection, of, line="purchase_line", order="purchase_purchase", link="purchase", trait="purchasable", unit="purchase_uom")
     if not rows:
         raise LeftOut(gettext_noop("no goods were ever bought of a party that is still active"))
-    party, party_called, product, product_called, place = rows[0]
-    return Goods(party, party_called, product, product_called, warehouse(connection, place))
+    party, party_called, product, product_called, place, amount = rows[0]
+    return Goods(party, party_called, product, product_called, warehouse(connection, place), amount)
 
 
 def _traded(connection: Connection, of: int, **names: str) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from wellkept.adapters.base import Connection, Refused
+from wellkept.adapters.tryton import schema
 from wellkept.adapters.tryton.trials import books, choose
 from wellkept.adapters.tryton.trials.client import Person
 from wellkept.adapters.tryton.trials.flow import Flow
@@ -40,8 +41,8 @@ def deliver(flow: Flow, person: Person, shipment: int, goods: choose.Goods) -> N
     flow.settle()
     flow.check("the shipment is done", "done", books.state(flow.connection, "stock.shipment.out", shipment))
     left = before - books.quantity(connection, flow.company, goods.product, place)
-    flow.check("the goods have left the warehouse", Decimal(1), left)
-    flow.check("the goods are with the customer", Decimal(1), arrived(flow, "stock.shipment.out", shipment, goods.product, "customer"))
+    flow.check("the goods have left the warehouse", goods.amount, left)
+    flow.check("the goods are with the customer", goods.amount, arrived(flow, "stock.shipment.out", shipment, goods.product, "customer"))
     check_entries(flow, entry)
 
 
@@ -62,5 +63,6 @@ def arrived(flow: Flow, model: str, shipment: int, product: int, kind: str) -> D
 
 
 def check_entries(flow: Flow, after: int) -> None:
-    """Assert that every journal entry since an id balances."""
-    flow.check("the journal entries balance", 0, books.unbalanced(flow.connection, after))
+    """Assert that every journal entry since an id balances, where the company keeps its books in the ERP."""
+    if "account_move" in schema.tables(flow.connection):
+        flow.check("the journal entries balance", 0, books.unbalanced(flow.connection, after))
