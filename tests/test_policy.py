@@ -29,7 +29,7 @@ from wellkept.estate.models import Component, Environment, Membership, Organisat
 from wellkept.lib.text import message
 from wellkept.operations import records
 from wellkept.operations.models import Run, Schedule
-from wellkept.upgrades.models import Assessment
+from wellkept.upgrades.models import Assessment, NoteVersion
 
 CANARY = "canary"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -46,6 +46,7 @@ REPORT: dict[str, Any] = {
     "problem": "",
     "risks": [{"level": "watch", "text": message(CANARY), "remedy": message(CANARY)}],
 }
+NOTE = {"title": CANARY, "source": CANARY, "phase": "before", "why": CANARY, "check": "SELECT true"}
 PASSING = re.compile(r"[A-Za-z0-9]{32,}|[0-9a-f-]{36}|\d+|unknown|riverside")
 """What may differ between two answers: tokens of forms, ids, and the name that was asked for."""
 
@@ -109,6 +110,10 @@ class World:
             "drill_start": {"backup": self.kwargs["backup_id"]},
             "backup_take_several": {"ids": [system]},
             "upgrade_assess": {"target": "8.0"},
+            "upgrade_note_add": {**NOTE, "name": "new", "reason": "x"},
+            "upgrade_note": {**NOTE, "reason": "x"},
+            "api:write_note": {**NOTE, "reason": "x"},
+            "api:leave_note_out": {"reason": "x"},
             "settings_member": {"role": policy.VIEWER},
             "settings_schedule": {"pause": "1"},
             "organisation_choose": {"organisation": self.organisation.pk},
@@ -149,6 +154,7 @@ def world(organisation: Organisation) -> World:
         **place, operation="backups.take", arguments={"repository_id": repository.pk}, cron="0 3 * * *", next_at=timezone.now()
     )
     assessment = Assessment.objects.create(**place, environment=environment, current="7.0", target="8.0", level="watch", report=REPORT)
+    note = NoteVersion.objects.create(**place, current="7.0", target="8.0", name="own", version=1, content=NOTE, reason=CANARY, author=CANARY)
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
     colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
     token, _text = tokens.create(colleague, organisation, f"{CANARY}-token", scope=Role.VIEWER, days=5, who=Console("tests"))
@@ -158,6 +164,11 @@ def world(organisation: Organisation) -> World:
         "backup_id": backup.pk,
         "drill_id": drill.pk,
         "assessment_id": assessment.pk,
+        "version_id": note.pk,
+        "current": "7.0",
+        "target": "8.0",
+        "name": note.name,
+        "note": note.name,
         "record_id": record.pk,
         "membership_id": colleague.memberships.get().pk,
         "schedule_id": schedule.pk,
@@ -320,9 +331,9 @@ def check_absent(world: World, callers: list[Caller], route: Route, method: str)
 def test_an_unknown_object_and_a_foreign_one_look_alike(world: World, other_organisation: Organisation) -> None:
     outsider = Caller("outsider", None, made.make_member(other_organisation, Role.ADMINISTRATOR, password=made.PASSWORD))
     outsider.client()
-    unknown = World(
-        world.organisation, {name: uuid.uuid4() if name == "run_id" else 10**8 for name in world.kwargs} | {"slug": "unknown", "form": "jsonl"}
-    )
+    words = {name: world.kwargs[name] for name in ("current", "target", "name", "note")}
+    numbers = {name: uuid.uuid4() if name == "run_id" else 10**8 for name in world.kwargs}
+    unknown = World(world.organisation, {**numbers, **words, "slug": "unknown", "form": "jsonl"})
     compared = 0
     for route in routes():
         for method in policy.POLICY[route.name] if route.has_object and "form" not in route.path else ():

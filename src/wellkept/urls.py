@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, forgetting, health, places, records, restoring, runs, settings, systems, today, upgrades
+from wellkept.web import account, backups, forgetting, health, notes, places, records, restoring, runs, settings, systems, today, upgrades
 
 handler403 = "wellkept.web.shell.forbidden"
 
@@ -33,6 +33,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("upgrades/<int:system_id>/look/", upgrades.look, name="upgrade_look"),
     path("upgrades/assessments/<int:assessment_id>/", upgrades.assessment, name="upgrade_assessment"),
     path("upgrades/assessments/<int:assessment_id>/pdf/", upgrades.assessment_pdf, name="upgrade_assessment_pdf"),
+    path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/", notes.notes, name="upgrade_notes"),
+    path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/add/", notes.add, name="upgrade_note_add"),
+    path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/<str:name>/", notes.note, name="upgrade_note"),
+    path("upgrades/notes/<int:version_id>/approve/", notes.approve, name="upgrade_note_approve"),
     path("records/", records.records, name="records"),
     path("records/verify/", records.verify, name="records_verify"),
     path("records/export/<str:form>/", records.export, name="records_export"),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.people import make_organisation
@@ -49,4 +50,20 @@ def test_an_upgrade_is_assessed_listed_and_shown(small_company: Site, series: In
         (run,) = Run.objects.filter(operation="upgrades.assess", state="succeeded")
         assert all(step.seconds is not None for step in run.steps.all())
         assert Record.objects.filter(run_id=run.pk, kind="upgrades.assess", maintenance_type="adaptive").count() == 1
+        notes_by_command(made, series.folder / "note.toml")
         assert leftovers(made) == []
+
+
+def notes_by_command(made: Installation, file: Path) -> None:
+    file.write_text('title = "Ours"\nphase = "before"\nwhy = "in the way"\ncheck = "SELECT true"\nmodules = ["sale"]\n')
+    where = ("erp1", "--to", "8.0")
+    written = wellkept(made, "upgrade", "notes", "add", *where, "our-own", "--file", str(file), "--reason", "incomplete page")
+    assert (written["name"], written["version"], written["approver"], written["reason"]) == ("our-own", 1, "", "incomplete page")
+    assert wellkept(made, "upgrade", "notes", "approve", *where, "our-own", code=5)["error"]["name"] == "refused"
+    assert wellkept(made, "upgrade", "notes", "show", *where, "our-own")["modules"] == ["sale"]
+    left = wellkept(made, "upgrade", "notes", "disable", *where, "7.6-model-names", "--reason", "done by hand")
+    assert left["disabled"]
+    states = {one["note"]: one["state"] for one in wellkept(made, "upgrade", "notes", "list", *where)}
+    assert {name: state for name, state in states.items() if state != "as_shipped"} == {"our-own": "waiting", "7.6-model-names": "waiting"}
+    file.write_text("title = ")
+    assert wellkept(made, "upgrade", "notes", "add", *where, "bad", "--file", str(file), "--reason", "x", code=7)["error"]["name"] == "invalid"

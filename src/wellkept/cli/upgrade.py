@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from django.utils.translation import override
 
-from wellkept.cli import output, pick
+from wellkept.cli import notes, output, pick
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
 from wellkept.cli.repository import pick_repository
@@ -19,6 +19,7 @@ from wellkept.upgrades import queries
 from wellkept.upgrades.models import Assessment, Rehearsal
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, then rehearse it.")
+app.add_typer(notes.app, name="notes")
 Pdf = Annotated[Path | None, typer.Option(help="Also write it to this file, as a PDF in the organisation's language.")]
 REHEARSAL_COLUMNS = (
     "rehearsal",

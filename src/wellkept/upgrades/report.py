@@ -82,7 +82,7 @@ def _way(target: str, facts: Facts) -> Iterator[Risk]:
     """The jump itself, the index, and how long the releases are maintained."""
     if not facts["described"]:
         text = gettext_noop("The manual steps from {current} to {target} are not described here, so nobody can say what they do to this database")
-        remedy = gettext_noop("Choose a release whose steps are described, or add them as notes from the maker's migration page")
+        remedy = gettext_noop("Choose a release whose steps are described")
         yield _act(message(text, current=facts["current"], target=target), message(remedy))
     if facts["problem"]:
         known = message(gettext_noop("what is said about releases is from {at}"), at=facts["seen_at"]) if facts["seen_at"] else None

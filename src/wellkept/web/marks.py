@@ -51,10 +51,17 @@ UPGRADES = {
     Level.WATCH: Mark("watch", "eye", Level.WATCH.label),
     Level.ACT: Mark("act", "alert-triangle", Level.ACT.label),
 }
+NOTES = {
+    "as_shipped": Mark("calm", "package", _("as it comes")),
+    "own": Mark("well", "check", _("own, approved")),
+    "left_out": Mark("calm", "ban", _("left out, approved")),
+    "waiting": Mark("watch", "clock", _("waits for approval")),
+}
 KINDS: dict[str, dict[str, Mark]] = {
     "verdict": dict(VERDICTS),
     "run": {str(key): mark for key, mark in RUNS.items()},
     "backup": {str(key): mark for key, mark in BACKUPS.items()},
     "drill": {str(key): mark for key, mark in DRILLS.items()},
+    "note": dict(NOTES),
     "upgrade": {str(key): mark for key, mark in UPGRADES.items()},
 }
