@@ -316,8 +316,9 @@ class Inspect(Protocol):
 class Control(Protocol):
     """The ERP's processes. ``prefix`` is put before each command (to enter a network namespace, for example).
 
-    ``maintain`` stops them and answers at their address, until ``reopen``, ``start`` or ``stop``: people see a page with the notice, and programs are
-    refused with it; called again, it changes the notice. ``notice`` is the present one, None when the site is not in maintenance.
+    ``maintain`` stops them and answers at their address, until ``reopen`` or ``start``: people see a page with the notice, and programs are refused
+    with it; called again, it changes the notice. ``notice`` is the present one, None when the site is not in maintenance; ``stop`` leaves it, so that
+    after a restart of the machine the maintenance can go on.
     """
 
     def start(self, site: Site, *, roles: Sequence[str] = ("web", "cron", "worker"), prefix: Sequence[str] = ()) -> None: ...
@@ -336,13 +337,21 @@ class Control(Protocol):
 
 
 class StorageAbility(Protocol):
-    """What a backup has to hold."""
+    """What a backup has to hold.
+
+    ``share_files`` lets a copy of the database, of another name in the same server, find the site's files, and ``unshare_files`` ends that; the files
+    are not touched. They are for a copy that the site itself does not use meanwhile.
+    """
 
     def storage(self, site: Site) -> Storage: ...
 
     def references(self, connection: Connection, database: str, *, layout: Mapping[str, str] | None = None) -> Iterator[FileReference]: ...
 
     def newest_document(self, connection: Connection) -> str | None: ...
+
+    def share_files(self, site: Site, copy: str) -> None: ...
+
+    def unshare_files(self, site: Site, copy: str) -> None: ...
 
 
 class Figures(Protocol):

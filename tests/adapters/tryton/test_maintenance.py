@@ -125,6 +125,7 @@ def test_the_erp_is_closed_and_opened_again(kind: str, own_company: Site, over_t
     assert {who for _, who in answers} >= {"erp", "page"}
     assert closed_for < 2.0
     control.stop(site)
+    assert control.notice(site) is None
 
 
 def test_a_person_reads_it_in_their_language(shut: Site) -> None:
@@ -284,6 +285,8 @@ def test_it_outlives_the_program_that_closed_the_erp(small_company: Site) -> Non
         assert Path(f"/proc/{group}").stat().st_uid == Path(small_company.config).stat().st_uid
     finally:
         control.stop(small_company)
+        assert control.notice(small_company) == Notice({"en": "by a child"})
+        control.reopen(small_company)
     assert groups(small_company) == set()
     assert not Path(small_company.url.removeprefix("unix:")).exists()
 

@@ -1,8 +1,10 @@
 """Storage: every file that the database needs is named, and it is there."""
 
 import datetime as dt
+from dataclasses import replace
 
-from wellkept.adapters.conformance.bench import Bench, connected, folder, require
+from wellkept.adapters.base import AdapterError
+from wellkept.adapters.conformance.bench import Bench, connected, content, folder, require
 
 
 def names_every_file(bench: Bench) -> None:
@@ -40,4 +42,26 @@ def knows_the_newest_document(bench: Bench) -> None:
     require(dt.datetime(2000, 1, 1, tzinfo=dt.UTC) < moment <= dt.datetime.now(dt.UTC), f"{newest} is a time in the past")
 
 
-CHECKS = (names_every_file, knows_the_settings, knows_the_newest_document)
+def shares_files_with_a_copy(bench: Bench) -> None:
+    """Under a copy's name every file is found while they are shared; then nothing is left of it, and no file was touched."""
+    ability = bench.ability("storage")
+    with bench.copy() as site, connected(bench.site) as connection:
+        owner = replace(site, database=bench.site.database)
+        layout = ability.storage(owner).layout
+        before = content(site)
+        ability.share_files(owner, site.database)
+        ability.share_files(owner, site.database)
+        lost = [one for one in ability.references(connection, site.database, layout=layout) if not (folder(site) / one.path).is_file()]
+        require(not lost, f"each file is found under the copy's name, but {lost[:3]}")
+        ability.unshare_files(owner, site.database)
+        ability.unshare_files(owner, site.database)
+        require(content(site) == before, "no file was touched")
+        (folder(site) / site.database).mkdir()
+        try:
+            ability.share_files(owner, site.database)
+        except AdapterError:
+            return
+        require(holds=False, claim="a copy that has files of its own is refused")
+
+
+CHECKS = (names_every_file, knows_the_settings, knows_the_newest_document, shares_files_with_a_copy)

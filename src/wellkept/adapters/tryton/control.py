@@ -31,15 +31,20 @@ def start(site: Site, *, roles: Sequence[str] = server.ROLES, prefix: Sequence[s
 def stop(site: Site) -> None:
     """Stop every process that we started for the site, what answers during a maintenance too; when none runs, that is fine."""
     server.stop(site)
-    maintenance.reopen(site)
+    maintenance.silence(site)
 
 
 def processes(site: Site) -> Sequence[Process]:
     """The site's processes, whoever started them, each child of a web server too; without secrets in their command lines."""
     ours = {running.pid: running.role for running in server.processes(site)} if site.state is not None else {}
     seen = {found.pid: found for found in found_processes.of_config(site.config)} if site.config is not None else {}
-    listed = [Process(pid, ours.get(pid, found.role), found.command) for pid, found in seen.items()]
+    listed = [Process(pid, ours.get(pid, found.role), found.command) for pid, found in seen.items() if _of(site, found.databases())]
     return [*listed, *(Process(pid, role, "") for pid, role in ours.items() if pid not in seen)]
+
+
+def _of(site: Site, named: Sequence[str]) -> bool:
+    """Whether a process that names these databases is the site's: one configuration may serve several, and one that names none serves all."""
+    return not named or not site.database or site.database in named
 
 
 def alive(site: Site) -> bool:

@@ -45,14 +45,18 @@ def maintain(site: Site, notice: Notice) -> None:
 
 
 def reopen(site: Site) -> None:
-    """End what answers in Tryton's place; where nothing does, that is fine."""
+    """End the maintenance; where there is none, that is fine."""
     if site.state is None:
         return
-    folder = _folder(site)
-    (folder / "notice.json").unlink(missing_ok=True)
-    for group in _groups(folder):
+    (_folder(site) / "notice.json").unlink(missing_ok=True)
+    silence(site)
+    shutil.rmtree(_folder(site), ignore_errors=True)
+
+
+def silence(site: Site) -> None:
+    """End what answers in Tryton's place. The maintenance goes on: ``maintain`` with the present notice lets it be told again."""
+    for group in _groups(_folder(site)) if site.state is not None else ():
         command.stop(group)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def notice(site: Site) -> Notice | None:

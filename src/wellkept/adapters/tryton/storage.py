@@ -13,9 +13,11 @@ from pathlib import Path, PurePosixPath
 
 from psycopg import sql
 
-from wellkept.adapters.base import Connection, FileReference, Invalid, Site, Storage
+from wellkept.adapters.base import Conflicting, Connection, FileReference, Invalid, Site, Storage
 from wellkept.adapters.tryton import config, schema
+from wellkept.lib import links
 from wellkept.lib.text import gettext_noop
+from wellkept.tools import postgres
 
 FILE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 NAME_COLUMNS = ("name", "number", "resource")
@@ -34,6 +36,34 @@ def storage(site: Site) -> Storage:
     if custom:
         raise Invalid(gettext_noop("the files are kept by {place}, not in a folder: they need a backup of their own"), place=custom)
     return Storage(site.files or folder(parser), settings, config.layout(parser))
+
+
+def share_files(site: Site, copy: str) -> None:
+    """Let a copy of the database find the site's files: its own folder of the store becomes a link to the site's.
+
+    The name of a file is the hash of its content, so whatever writes there only adds. Raises Conflicting when the copy has files of its own.
+    """
+    own = _own_folder(site, copy)
+    if own.exists() and not own.is_symlink():
+        raise Conflicting(gettext_noop("{path} holds files already"), path=str(own))
+    # Tryton makes the folder with the first file, and stumbles over a link to one that is not there.
+    postgres.owned_folder(own.with_name(site.database), site.os_user or postgres.service_user())
+    links.point(own, own.with_name(site.database))
+
+
+def unshare_files(site: Site, copy: str) -> None:
+    """End that; where nothing is shared, that is fine."""
+    own = _own_folder(site, copy)
+    if own.is_symlink():
+        own.unlink()
+
+
+def _own_folder(site: Site, database: str) -> Path:
+    if site.files is None:
+        raise Invalid(gettext_noop("where the files of {database} are is not known"), database=site.database)
+    if database in {"", ".", "..", site.database} or "/" in database:
+        raise Invalid(gettext_noop("“{name}” cannot be the name of a copy of {database}"), name=database, database=site.database)
+    return site.files / database
 
 
 def folder(parser: ConfigParser) -> Path | None:
