@@ -10,6 +10,7 @@ from django.core.management import call_command
 
 from tests.services.installation import Installation, installed, leftovers, processes_naming, until
 from tests.services.tryton import TINY
+from wellkept.adapters.base import Notice
 from wellkept.adapters.tryton import provision as tryton
 from wellkept.adoption import operations
 from wellkept.estate import access, connect, provision, systems
@@ -120,7 +121,8 @@ def test_a_provisioned_system_is_stopped_started_and_destroyed(installation: Ins
     assert systems.running(environment, home)
     site = connect.site(environment)
     assert site.interpreter == folder / "code" / "current" / "bin" / "python"
-    started_by = {Path(process.command.split()[0]) for process in connect.ability(environment, "control").processes(site)}
+    control = connect.ability(environment, "control")
+    started_by = {Path(process.command.split()[0]) for process in control.processes(site)}
     assert started_by == {folder / "code" / tryton.version("7.0") / "bin" / "python"}
     systems.stop(environment, home)
     assert processes_naming(folder) == []
@@ -131,6 +133,14 @@ def test_a_provisioned_system_is_stopped_started_and_destroyed(installation: Ins
     assert processes_naming(folder) == []
     assert systems.ensure_running(home) == []
     assert systems.running(environment, home)
+    control.maintain(site, Notice({"en": "a test"}))
+    systems.stop_all(home)
+    assert processes_naming(folder) == []
+    assert systems.ensure_running(home) == []
+    assert (systems.running(environment, home), control.notice(site)) == (False, Notice({"en": "a test"}))
+    assert len(processes_naming(folder / "state" / "maintenance")) == 1
+    systems.start(environment, home)
+    assert (systems.running(environment, home), control.notice(site)) == (True, None)
     server = provision.Place(home, organisation, "erp1").server(provision.READER)
     with postgres.connect(server, "erp") as connection, pytest.raises(Exception, match="read-only transaction"):
         connection.execute("UPDATE res_user SET active = false")

@@ -62,13 +62,17 @@ def stop(environment: Environment, home: Home) -> None:
 
 
 def ensure_running(home: Home) -> list[str]:
-    """Start every provisioned system that shall run; returns the names of those that could not be started (the reason is in the log)."""
+    """Start every provisioned system that shall run, except those in maintenance.
+
+    Returns the names of those that could not be started (the reason is in the log).
+    """
     failed = []
     for environment in provisioned():
         if environment.settings.get("halted"):
             continue
         try:
-            start(environment, home)
+            if not _stays_closed(environment, home):
+                start(environment, home)
         except (AdapterError, postgres.PostgresError, command.CommandError):
             logger.exception("the system %s could not be started", environment.system.name)
             failed.append(environment.system.name)
@@ -145,6 +149,17 @@ def _halt(environment: Environment, home: Home) -> None:
     site: Site = connect.site(environment)
     connect.ability(environment, "control").stop(site)
     postgres.stop(place)
+
+
+def _stays_closed(environment: Environment, home: Home) -> bool:
+    """Whether it is in maintenance; then its database is started and people are told again, and whoever closed it opens it."""
+    site = connect.site(environment)
+    control = connect.ability(environment, "control")
+    told = control.notice(site)
+    if told is not None:
+        postgres.start(_cluster(environment, home))
+        control.maintain(site, told)
+    return told is not None
 
 
 def _shall_run(environment: Environment, *, wanted: bool) -> None:
