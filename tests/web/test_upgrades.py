@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -17,6 +18,7 @@ from wellkept.estate.models import Environment, Organisation, Person
 from wellkept.lib.text import message
 from wellkept.operations.models import Run
 from wellkept.upgrades.models import Assessment, Release
+from wellkept.web import papers
 
 SERIES = (("7.0", "2028-10-30", True), ("7.2", "2025-04-29", False), ("8.0", "2031-04-20", True))
 PLACE = {"what": "copy", "place": "/srv/pg", "needed": 61_000_000, "free": 5_000_000_000, "enough": True}
@@ -145,6 +147,7 @@ def test_the_paper_holds_the_same_with_real_chinese_letters(sign_in: SignIn, vie
     assert (answer["Content-Type"], answer["Content-Disposition"]) == ("application/pdf", 'attachment; filename="erp1-7.0-8.0.pdf"')
     assert answer.content.startswith(b"%PDF-")
     inside = b"".join(opened(part) for part in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", answer.content, re.DOTALL))
+    assert "1 November 2026" in render_to_string("upgrades/paper.html", papers.content(one))
     assert re.search(rb"/BaseFont */[A-Z]+\+Noto-Sans-CJK-TC", inside)
 
 

@@ -173,8 +173,10 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
-def day(moment: datetime | None) -> str:
+def day(moment: datetime | str | None) -> str:
     """The date in the reader's zone, as people write it."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment) if moment else None
     return words.day(moment) if moment else "–"
 
 
