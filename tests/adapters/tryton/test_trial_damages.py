@@ -190,6 +190,13 @@ def test_goods_that_are_sold_by_the_dozen_leave_by_twelve(copy: Site) -> None:
     assert [one.actual for step in trial.steps for one in step.assertions if one.name == "the goods have left the warehouse"] == ["12"]
 
 
+def test_where_no_goods_are_in_stock_a_service_is_sold(copy: Site) -> None:
+    with harmed(copy, *column("product_template", "type = 'goods'", "salable", "false")):
+        trial = one(copy, SALE)
+    assert (trial.outcome, say(trial.reason)) == (PASSED, "")
+    assert [step.name for step in trial.steps] == ["quote", "order", "invoice", "pay"]
+
+
 def test_without_its_worker_a_copy_is_not_tried(bench: Bench) -> None:
     with running_copy(bench) as site, pytest.raises(Invalid, match="start both"):
         trials.run(site)

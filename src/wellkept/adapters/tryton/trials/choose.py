@@ -21,7 +21,7 @@ TRADED = """
     JOIN product_product p ON p.id = l.product JOIN product_template t ON t.id = p.template
     JOIN product_uom d ON d.id = t.default_uom JOIN product_uom u ON u.id = coalesce(t.{unit}, t.default_uom)
     WHERE o.state IN ('processing', 'done') AND o.company = %s AND l.type = 'line' AND l.quantity > 0
-      AND t.type = 'goods' AND p.active AND t.active AND t.{trait} AND y.active AND {no_lot}
+      AND t.type = '{kind}' AND p.active AND t.active AND t.{trait} AND y.active AND {no_lot}
     ORDER BY o.id DESC, l.id LIMIT 500
 """
 WAREHOUSE = """
@@ -62,7 +62,10 @@ class Warehouse:
 
 @dataclass(frozen=True)
 class Goods:
-    """What is traded with whom, and through which warehouse; ``amount`` is one of the unit it is traded in, in the product's own unit."""
+    """What is traded with whom, and through which warehouse; ``amount`` is one of the unit it is traded in, in the product's own unit.
+
+    What is not ``stored`` is a service, which nobody has to deliver.
+    """
 
     party: int
     party_called: str
@@ -70,6 +73,7 @@ class Goods:
     product_called: str
     warehouse: Warehouse
     amount: Decimal
+    stored: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,15 @@ def needs(connection: Connection, *tables: str) -> None:
 
 
 def sold(connection: Connection, of: int) -> Goods:
-    """Goods that were sold of late and that are in stock, and who bought them."""
-    rows = _traded(connection, of, line="sale_line", order="sale_sale", link="sale", trait="salable", unit="sale_uom")
+    """Goods that were sold of late and that are in stock, and who bought them; where there are none, a service that was sold of late."""
+    names = {"line": "sale_line", "order": "sale_sale", "link": "sale", "trait": "salable", "unit": "sale_uom"}
+    rows = _traded(connection, of, kind="goods", **names)
     for party, party_called, product, product_called, place, amount in rows:
         house = warehouse(connection, place)
         if books.available(connection, of, product, house.storage) >= amount:
             return Goods(party, party_called, product, product_called, house, amount)
+    for party, party_called, product, product_called, place, amount in _traded(connection, of, kind="service", **names)[:1]:
+        return Goods(party, party_called, product, product_called, warehouse(connection, place), amount, stored=False)
     if rows:
         raise LeftOut(gettext_noop("no goods that were ever sold are in stock"))
     raise LeftOut(gettext_noop("no goods were ever sold to a party that is still active"))
@@ -117,7 +124,9 @@ def sold(connection: Connection, of: int) -> Goods:
 
 def bought(connection: Connection, of: int) -> Goods:
     """Goods that were bought of late, and of whom."""
-    rows = _traded(connection, of, line="purchase_line", order="purchase_purchase", link="purchase", trait="purchasable", unit="purchase_uom")
+    rows = _traded(
+        connection, of, line="purchase_line", order="purchase_purchase", link="purchase", kind="goods", trait="purchasable", unit="purchase_uom"
+    )
     if not rows:
         raise LeftOut(gettext_noop("no goods were ever bought of a party that is still active"))
     party, party_called, product, product_called, place, amount = rows[0]

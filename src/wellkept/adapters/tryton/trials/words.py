@@ -55,7 +55,7 @@ WORDS: Sequence[str] = (
     gettext_noop("the order is being processed"),
     gettext_noop("the order is done"),
     gettext_noop("the order makes one invoice"),
-    gettext_noop("the order makes one shipment"),
+    gettext_noop("the order makes a shipment of what is stored"),
     gettext_noop("the party's account has moved by the total"),
     gettext_noop("the payment settles the invoice"),
     gettext_noop("the product carries the cost of its production"),
