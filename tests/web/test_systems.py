@@ -34,12 +34,18 @@ def test_what_could_not_be_seen_is_said_in_the_language_of_the_person(organisati
     grant = 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "reader";'
     blind = [
         {"what": "12 tables", "why": "the role reader may not read account_move, ir_model and 10 more", "remedy": grant},
-        {"what": "database", "why": "connection refused", "remedy": "see that PostgreSQL runs and answers at db1:5432"},
+        {"what": "database", "why": "PostgreSQL said: “connection refused”", "remedy": "see that PostgreSQL runs and answers at db1:5432"},
     ]
     Environment.objects.filter(system=system).update(seen={"blind": blind})
     administrator.language = "zh-hant"
     administrator.save()
     page = html.unescape(sign_in(administrator).get(f"/systems/{system.pk}/components/").content.decode())
-    for said in ("12 個資料表", "角色 reader 不可讀取 account_move, ir_model 以及另外 10 個", grant, "資料庫", "connection refused"):
+    for said in (
+        "12 個資料表",
+        "角色 reader 不可讀取 account_move, ir_model 以及另外 10 個",
+        grant,
+        "資料庫",
+        "PostgreSQL 回報：「connection refused」",
+    ):
         assert said in page
     assert "請確認 PostgreSQL 正在執行，並在 db1:5432 回應" in page

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from wellkept.adapters.base import AdapterError, Blind, Component, Connection, Discovery, Invalid, Process, Refused, Site
 from wellkept.adapters.tryton import config, manifest, processes, rpc, schema, storage, words
+from wellkept.lib.text import said, say
 from wellkept.tools import command, postgres
 
 STATEMENT_SECONDS = 60.0
@@ -194,7 +195,7 @@ def _read_database(site: Site, seen: _Seen) -> None:
         with postgres.connect(site.server, site.database, readonly=True, statement_timeout=STATEMENT_SECONDS) as connection:
             _read_tables(connection, seen)
     except psycopg.OperationalError as error:
-        seen.blind.append(Blind("database", _first_line(error), _connection_remedy(site, str(error))))
+        seen.blind.append(Blind("database", _quoted(_first_line(error)), _connection_remedy(site, str(error))))
 
 
 def _read_tables(connection: Connection, seen: _Seen) -> None:
@@ -230,9 +231,9 @@ def _try(connection: Connection, seen: _Seen, what: str, query: str) -> Sequence
             return list(schema.rows(connection, query))
     except Refused as error:
         text, _, remedy = str(error).partition("; allow it with: ")
-        seen.blind.append(Blind(what, text, remedy))
+        seen.blind.append(Blind(what, _quoted(text), remedy))
     except psycopg.Error as error:
-        seen.blind.append(Blind(what, _first_line(error), "this series may keep it elsewhere: look at it in Tryton"))
+        seen.blind.append(Blind(what, _quoted(_first_line(error)), "this series may keep it elsewhere: look at it in Tryton"))
     return []
 
 
@@ -379,6 +380,10 @@ def with_login(site: Site, user: str, password: str) -> Site:
     if site.server is None:
         raise Invalid("the server of the site is not known")
     return replace(site, server=replace(site.server, user=user, password=password))
+
+
+def _quoted(text: str) -> str:
+    return say(said("PostgreSQL", text))
 
 
 def _first_line(error: Exception) -> str:

@@ -24,6 +24,7 @@ WORDS: Sequence[str] = (
     gettext_noop("{program} could not be asked: {reason}"),
     gettext_noop("{program} has no trytond"),
     gettext_noop("its address is not known"),
+    gettext_noop("{program} said: “{words}”"),
     gettext_noop("the database {database} has no tables of Tryton"),
     gettext_noop("the role {role} may not read {names} and {count} more"),
     gettext_noop("the role {role} may not read {names}"),
