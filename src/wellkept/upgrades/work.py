@@ -8,21 +8,23 @@ compared.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext_noop
 
 from wellkept.adapters.base import AdapterError, Connection, LogEntry, Site
-from wellkept.estate import connect
+from wellkept.backups.copy import OWNER as COPY_OWNER
+from wellkept.estate import connect, systems
 from wellkept.estate.models import Environment
 from wellkept.lib.text import Message, message, reason
 from wellkept.operations import progress
 from wellkept.operations.errors import Failed
 from wellkept.planning.figures import Difference, Figure, compare, from_json, sentences, to_json
-from wellkept.tools import command, databases, postgres
+from wellkept.tools import command, confined, databases, postgres
 from wellkept.tools.postgres import Server
 from wellkept.upgrades.notes import Effective
 
@@ -97,11 +99,14 @@ def copy(work: Work) -> Facts:
 
 
 def run_notes(work: Work, notes: Sequence[Effective], phase: str, modules: Mapping[str, str]) -> Facts:
-    """Do the notes of a phase that apply to the copied database; those that only a person can do are listed."""
+    """Do the notes of a phase that apply to the copied database; those that only a person can do are listed.
+
+    They run as a role that owns this one database; where no such role can be made, as the owner, and the facts say why.
+    """
     ability = work.ability("releases")
     done: list[str] = []
     by_hand: list[Facts] = []
-    with _owner(work) as connection:
+    with _noting(work) as (connection, not_confined):
         for note in (one.note for one in notes if one.note.phase == phase):
             progress.report(note=message("{title}", title=note.title))
             try:
@@ -115,7 +120,7 @@ def run_notes(work: Work, notes: Sequence[Effective], phase: str, modules: Mappi
             except AdapterError as error:
                 text = gettext_noop("The note {note} failed: {reason}. Correct it or leave it out, and rehearse again")
                 raise Failed(message(text, note=note.id, reason=reason(error))) from error
-    return {"done": done, "by_hand": by_hand}
+    return {"done": done, "by_hand": by_hand, "not_confined": not_confined}
 
 
 def migrate(work: Work, interpreter: str) -> tuple[Facts, list[str]]:
@@ -218,7 +223,25 @@ def _sentences(work: Work, found: Sequence[Difference]) -> list[Message]:
 
 
 @contextmanager
-def _owner(work: Work) -> Iterator[Connection]:
-    """A connection to the copied database as its owner."""
-    with postgres.connect(work.server, work.new, autocommit=True) as connection, command.stoppable(connection.cancel):
-        yield connection
+def _noting(work: Work) -> Iterator[tuple[Connection, str]]:
+    """A connection for notes as a role that can touch the copied database only; as the owner, with the reason, where none can be made."""
+    with ExitStack() as stack:
+        server, why = work.server, ""
+        try:
+            server = stack.enter_context(confined.confined(_administrator(work), work.new))
+        except confined.NotPossible as error:
+            why = str(error)
+        connection = stack.enter_context(postgres.connect(server, work.new, autocommit=True))
+        stack.enter_context(command.stoppable(connection.cancel))
+        yield connection, why
+
+
+def _administrator(work: Work) -> Server:
+    """Who may make a role: the administrator of a server that we made ourselves; elsewhere only the owner of the database is known to us."""
+    if work.server.user == COPY_OWNER:
+        return replace(work.server, user="postgres")
+    environment = work.environment
+    if environment.settings.get("provisioned"):
+        system = environment.system
+        return systems.cluster(settings.HOME, system.organisation, system.name, int(environment.settings["cluster_port"])).server()
+    return work.server
