@@ -97,11 +97,6 @@ def unbalanced(connection: Connection, after: int) -> int:
     return int(value(connection, UNBALANCED, [after]))
 
 
-def entries(connection: Connection, after: int) -> int:
-    """How many journal entries there are after an id."""
-    return int(value(connection, "SELECT count(*) FROM account_move WHERE id > %s", [after]))
-
-
 def party_balance(connection: Connection, company: int, party: int, kind: str) -> Decimal:
     """What a party owes us (``receivable``), or the negative of what we owe it (``payable``)."""
     return Decimal(value(connection, PARTY_BALANCE.format(kind=kind), [party, company]))

@@ -23,7 +23,7 @@ SINCE_8 = {
 
 @dataclass
 class Person:
-    """A signed-in user in one company. ``confirmed`` collects the warnings that were answered with yes."""
+    """A signed-in user in one company. ``confirmed`` collects the warnings that were answered with yes; who only looks ``confirms`` none."""
 
     role: str
     login: str
@@ -33,6 +33,7 @@ class Person:
     confirmed: list[str] = field(default_factory=list)
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     unsaved: int = 0
+    confirms: bool = True
 
     def call(self, method: str, *params: Any, **context: Any) -> Any:
         """Call ``sale.sale.read`` and the like; warnings are confirmed, as a person would do who knows what he is doing."""
@@ -40,6 +41,8 @@ class Person:
             try:
                 return self.session.call(f"model.{method}", *params, context={**self.context, **context})
             except rpc.Warned as warning:
+                if not self.confirms:
+                    raise
                 self.confirmed.append(str(warning))
                 self.session.call("model.res.user.warning.create", [{"user": self.session.user, "name": warning.name}], context=dict(self.context))
         raise Conflicting(gettext_noop("{method} goes on warning: {words}"), method=method, words=self.confirmed[-1])
