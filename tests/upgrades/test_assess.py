@@ -16,6 +16,7 @@ from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repo
 from wellkept.estate.models import Environment, Organisation, Secret
 from wellkept.lib.text import say
 from wellkept.operations.errors import Failed
+from wellkept.operations.models import Run, RunState, Step, StepState
 from wellkept.tools import postgres
 from wellkept.upgrades import report
 from wellkept.upgrades.models import Assessment, Level, Release
@@ -177,7 +178,13 @@ def test_a_database_that_does_not_answer_ends_it_with_a_sentence(small_company: 
 
 def test_a_proven_backup_and_earlier_runs_are_taken_into_account(kept: Environment, series: Index, tmp_path: Path) -> None:
     drilled(kept, tmp_path)
-    assert "No backup of this system was ever restored" not in told(assessed(kept))
+    run = Run.objects.create(
+        organisation=kept.system.organisation, environment=kept, operation="upgrades.rehearse", maintenance_type="adaptive", state=RunState.FAILED
+    )
+    Step.objects.create(run=run, number=1, name="migrate", title="Migrate", state=StepState.DONE, seconds=151.5)
+    one = assessed(kept)
+    assert {"No backup of this system was ever restored", "How long the migration takes is not known yet"} & set(told(one)) == set()
+    assert one.report["time"][2] == {"what": "migration", "p50": None, "p90": None, "last": 151.5}
 
 
 def drilled(environment: Environment, folder: Path) -> None:

@@ -14,10 +14,12 @@ from wellkept.backups.models import Drill, DrillState
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
 from wellkept.operations import queries, registry
-from wellkept.planning.forecast import Forecast, Phase, remaining
+from wellkept.operations.models import Step, StepState
+from wellkept.planning.forecast import Forecast, Phase, forecast, remaining
 
 COPY_FACTOR = 1.5
 """The migration of a Tryton company of 41 MB made its database 1.23 times as large; the rest is for the write-ahead log, 0.44 of it then."""
+MIGRATING = ("upgrades.rehearse", "upgrades.apply")
 HERE = ("/", "127.0.0.1", "localhost", "::1")
 Facts = dict[str, Any]
 
@@ -42,7 +44,7 @@ def needs(environment_id: int, database_bytes: int | None, files_bytes: int | No
     time = [
         {"what": "backup", **_seconds("backups.take", environment)},
         {"what": "restore", **_seconds("backups.drill", environment)},
-        {"what": "migration", "p50": None, "p90": None},
+        {"what": "migration", **_migration(environment)},
     ]
     return {"space": space, "time": time, "backup_proven": _proven(environment)}
 
@@ -81,6 +83,14 @@ def _seconds(operation: str, environment: Environment) -> Facts:
     phases = queries.expected_phases(operation, registry.get(operation).phases, environment.pk, environment.system.organisation_id)
     found = remaining([Phase(Forecast(one["p50"], one["p90"]) if one["p50"] is not None else None) for one in phases])
     return {"p50": found.p50 if found else None, "p90": found.p90 if found else None}
+
+
+def _migration(environment: Environment) -> Facts:
+    """What the migrations of this environment took, in rehearsals or in earnest; ``last`` is the newest."""
+    steps = Step.objects.filter(run__environment=environment, run__operation__in=MIGRATING, name="migrate", state=StepState.DONE)
+    took = [seconds for seconds in steps.order_by("-started_at").values_list("seconds", flat=True)[: queries.HISTORY_RUNS] if seconds is not None]
+    known = forecast(took)
+    return {"p50": known.p50 if known else None, "p90": known.p90 if known else None, "last": took[0] if took else None}
 
 
 def _proven(environment: Environment) -> bool:

@@ -187,7 +187,7 @@ def _room_and_time(facts: Facts) -> Iterator[Risk]:
     if not facts["backup_proven"]:
         text = gettext_noop("No backup of this system was ever restored")
         yield _watch(message(text), message(gettext_noop("Run a restore drill: an upgrade needs a backup that is proven")))
-    if any(part["p50"] is None for part in facts["time"]):
+    if any(part["what"] == "migration" and part["p50"] is None and part["last"] is None for part in facts["time"]):
         text = gettext_noop("How long the migration takes is not known yet")
         yield _watch(message(text), message(gettext_noop("A rehearsal on a copy measures it")))
 

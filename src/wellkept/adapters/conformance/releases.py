@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from wellkept.adapters.base import AdapterError, Note, Unsupported
-from wellkept.adapters.conformance.bench import Bench, connected, content, require
+from wellkept.adapters.conformance.bench import Bench, connected, content, readonly_role, require
 
 SECONDS = 30.0
 
@@ -87,4 +87,23 @@ def takes_a_failed_step_back(bench: Bench) -> None:
             require(holds=False, claim="a step that fails is an error")
 
 
-CHECKS = (refuses_what_cannot_be, names_what_is_missing, every_step_is_whole, steps_hold_and_repeat, takes_a_failed_step_back)
+def foresees_without_touching(bench: Bench) -> None:
+    """What the target would refuse is asked of a role that may only read, gives rows that are there, and changes nothing."""
+    ability = bench.ability("releases")
+    series = bench.ability("inspect").discover(bench.site).version_in_database
+    before = content(bench.site)
+    with readonly_role(bench) as site, connected(site) as connection:
+        for current, target in ability.JUMPS:
+            for found in ability.breaches(connection, current, target) if current == series else ():
+                require(found.rows >= len(found.examples) > 0, f"the rows of {found.table} that would be refused are counted and shown")
+    require(content(bench.site) == before, "looking changes nothing")
+
+
+CHECKS = (
+    refuses_what_cannot_be,
+    names_what_is_missing,
+    every_step_is_whole,
+    steps_hold_and_repeat,
+    takes_a_failed_step_back,
+    foresees_without_touching,
+)
