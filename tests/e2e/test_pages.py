@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import World
+from tests.web.test_upgrades import make_assessment, make_releases
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.operations.models import Record, Run, Schedule
 
@@ -26,6 +27,11 @@ PAGES = {
     "drills": "/backups/drills/",
     "certificate": "/backups/drills/{drill}/",
     "failed drill": "/backups/drills/{failed_drill}/",
+    "upgrades": "/upgrades/",
+    "assessment": "/upgrades/assessments/{assessment}/",
+    "notes": "/upgrades/{system}/notes/7.0/8.0/",
+    "note": "/upgrades/{system}/notes/7.0/8.0/7.6-model-names/",
+    "add note": "/upgrades/{system}/notes/7.0/8.0/add/",
     "records": "/records/",
     "record": "/records/{record}/",
     "settings": "/settings/",
@@ -111,6 +117,7 @@ CONTRAST = """() => {
 def addresses(world: World) -> dict[str, str]:
     system = world.systems["well"]
     backup = Backup.objects.filter(system=system, state="good").latest("made_at")
+    make_releases()
     known = {
         "system": system.pk,
         "run": Run.objects.filter(system=system, operation="backups.drill", state="succeeded").latest("requested_at").pk,
@@ -121,6 +128,7 @@ def addresses(world: World) -> dict[str, str]:
         "record": Record.objects.filter(kind="estate.settings").latest("number").pk,
         "schedule": Schedule.objects.latest("pk").pk,
         "repository": Repository.objects.latest("pk").pk,
+        "assessment": make_assessment(system.environments.get()).pk,
     }
     return {name: address.format(**known) for name, address in PAGES.items()}
 
