@@ -17,7 +17,7 @@ from tests.people import make_environment, make_system
 from tests.web.conftest import SignIn
 from wellkept.estate.models import Environment, Organisation, Person
 from wellkept.lib.text import message
-from wellkept.operations.models import Run
+from wellkept.operations.models import Run, Schedule
 from wellkept.upgrades.models import Assessment, Release
 from wellkept.web import papers
 
@@ -81,6 +81,13 @@ def test_without_known_releases_they_are_looked_for(sign_in: SignIn, operator: P
     answer = client.post(f"/upgrades/{environment.system_id}/look/")
     run = Run.objects.get()
     assert (answer.status_code, answer["Location"], run.operation) == (302, f"/runs/{run.pk}/", "upgrades.look")
+
+
+def test_looking_for_releases_can_be_planned(sign_in: SignIn, operator: Person, environment: Environment) -> None:
+    wish = {"operation": "upgrades.look", "system": environment.system_id, "rhythm": "{minute} {hour} * * 0", "time": "04:10", "time_zone": "UTC"}
+    sign_in(operator).post("/settings/schedules/add/", wish)
+    planned = Schedule.objects.get()
+    assert (planned.operation, planned.system, planned.cron) == ("upgrades.look", environment.system, "10 4 * * 0")
 
 
 def test_an_assessment_is_started_for_the_chosen_series(sign_in: SignIn, operator: Person, environment: Environment) -> None:

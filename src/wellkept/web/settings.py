@@ -32,7 +32,7 @@ from wellkept.web import account, forgetting, shell, titles
 from wellkept.web.told import refusal
 
 FORM = ["GET", "HEAD", "POST"]
-PLANNABLE = ("backups.take", "backups.drill")
+PLANNABLE = ("backups.take", "backups.drill", "upgrades.look")
 CRON = "cron"
 
 

@@ -88,6 +88,17 @@ def test_a_step_in_a_transaction_of_somebody_else_is_refused(own_company: Site) 
             releases.run_note(connection, note("7.6-model-names"), timeout=5)
 
 
+@pytest.mark.parametrize("condition", ["SELECT true; DROP TABLE ir_cache", "COMMIT; DROP TABLE ir_cache", "DROP TABLE ir_cache"])
+def test_a_condition_is_one_question_and_changes_nothing(condition: str, own_company: Site) -> None:
+    asked = replace(note("7.6-model-names"), condition=condition)
+    was = content(own_company)
+    with postgres.connect(own_company.server, own_company.database, readonly=True) as connection:
+        with pytest.raises(Invalid, match="does not understand its condition"):
+            releases.applies(connection, asked)
+        assert connection.execute("SELECT to_regclass('ir_cache') IS NOT NULL").fetchone() == (True,)
+    assert content(own_company) == was
+
+
 def test_the_migration_without_its_steps_fails_and_leaves_the_database_as_it_was(own_company: Site) -> None:
     heard: list[str] = []
     was = content(own_company)
