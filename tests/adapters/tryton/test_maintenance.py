@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.services.installation import until
 from wellkept.adapters.base import Conflicting, Invalid, Notice, Refused, Site
@@ -153,6 +154,29 @@ def test_every_sentence_is_there_in_every_language() -> None:
     for name, english in closed.WORDS["en"].items():
         fields = {part.split("}")[0] for part in english.split("{")[1:]}
         assert all({part.split("}")[0] for part in words[name].split("{")[1:]} == fields for words in closed.WORDS.values())
+
+
+def test_the_page_of_a_browser_goes_back_to_the_erp_by_itself(over_tcp: Site) -> None:
+    control.maintain(over_tcp, in_minutes(20))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(locale="zh-TW")
+        troubles: list[str] = []
+        page.on("console", lambda said: troubles.append(said.text) if not said.text.startswith("Failed to load resource") else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(f"{over_tcp.url}/{over_tcp.database}/")
+        assert page.title() == "本系統正在維護，暫停使用"
+        assert page.locator("main").evaluate("it => getComputedStyle(it).borderRadius") == "8px"
+        page.evaluate("window.stays = true")
+        control.maintain(over_tcp, Notice({"en": "told anew"}))
+        page.get_by_text("told anew").wait_for(timeout=20_000)
+        assert page.evaluate("window.stays"), "what is told is changed without loading the page again"
+        control.start(over_tcp, roles=("web",))
+        page.wait_for_function("window.stays === undefined", timeout=30_000)
+        assert "維護" not in page.content()
+        assert troubles == []
+        browser.close()
+    control.stop(over_tcp)
 
 
 def test_the_time_is_told_anew_when_it_changes(shut: Site) -> None:

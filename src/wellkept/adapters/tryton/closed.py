@@ -167,7 +167,7 @@ def page(told: Told, language: str) -> str:
     lines = {name: html.escape(text) for name, text in told.lines(language).items()}
     parts = [f"<h1>{lines['title']}</h1>"]
     parts += [f"<p>{lines['reason']}</p>"] if lines["reason"] else []
-    parts += [f'<p class="when">{lines["when"]}</p>', f"<p>{lines['saved']} {lines['typing']}</p>"]
+    parts += [f'<p class="when">{lines["when"]}</p>', f"<p>{lines['saved']}{' ' if language == 'en' else ''}{lines['typing']}</p>"]
     parts += [f'<p class="small">{lines[name]}</p>' for name in ("contact", "back") if lines[name]]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{lines["title"]}</title>'
     refresh = f'<noscript><meta http-equiv="refresh" content="{told.retry()}"></noscript>'
