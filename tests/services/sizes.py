@@ -2,5 +2,7 @@
 
 from tests.services.tryton import TINY
 from wellkept.adapters.tryton.provision import company
+from wellkept.estate import provision
 
 company.SIZES = {**company.SIZES, "tiny": TINY}
+provision.SIZES = tuple(company.SIZES)
