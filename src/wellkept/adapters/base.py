@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol
 
 import psycopg
 
-from wellkept.lib.text import Told
+from wellkept.lib.text import Message, Told
 from wellkept.planning.figures import Difference, Figure
 from wellkept.tools.postgres import Server
 
@@ -170,11 +170,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class Timing:
-    """A user's action, timed: ``seconds`` by the monotonic clock, and the error text when it failed."""
+    """A user's action, timed: ``seconds`` by the monotonic clock, and why when it failed."""
 
     probe: str
     seconds: float
-    error: str | None = None
+    error: Message | str | None = None
 
 
 @dataclass(frozen=True)

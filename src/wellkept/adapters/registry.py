@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from wellkept.adapters.base import Unsupported
+from wellkept.lib.text import gettext_noop
 
 ABILITIES: dict[str, dict[str, str]] = {
     "tryton": {
@@ -28,5 +29,5 @@ def has(adapter: str, ability: str) -> bool:
 def ability(adapter: str, name: str) -> Any:
     """The module that fulfils an ability. Raises Unsupported when the adapter does not have it."""
     if not has(adapter, name):
-        raise Unsupported(f"the adapter {adapter} cannot do this: it has no {name}")
+        raise Unsupported(gettext_noop("the adapter {adapter} cannot do this: it has no {name}"), adapter=adapter, name=name)
     return import_module(ABILITIES[adapter][name])

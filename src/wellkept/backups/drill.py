@@ -163,9 +163,9 @@ def sign_in(run_id: str, drill_id: int) -> dict[str, Any]:
         timings = connect.ability(drill.backup.environment, "probes").run(site)
     failed = [timing for timing in timings if timing.error]
     if failed or not timings:
-        reason = failed[0].error if failed else "nothing was tried"
+        why = failed[0].error if failed else message(gettext_noop("nothing was tried"))
         text = gettext_noop("Nobody can work on the restored ERP: {probe} failed with {reason}")
-        raise Failed(message(text, probe=failed[0].probe if failed else "login", reason=reason))
+        raise Failed(message(text, probe=failed[0].probe if failed else "login", reason=why))
     return {"probes": {timing.probe: round(timing.seconds, 3) for timing in timings}}
 
 

@@ -29,7 +29,7 @@ from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Kind, Organisation, Person, Role, Secret, System
 from wellkept.home import Home
 from wellkept.lib import links
-from wellkept.lib.text import message
+from wellkept.lib.text import message, reason
 from wellkept.tools import command, postgres
 
 SIZES = tuple(tryton.SIZES)
@@ -288,7 +288,7 @@ def _remove(place: Place) -> None:
             postgres.stop(place.cluster(), "immediate")
         except (command.CommandError, postgres.PostgresError, psycopg.Error) as error:
             raise Invalid(
-                gettext_noop("{system} could not be stopped, so nothing was deleted: {reason}"), system=place.name, reason=str(error)
+                gettext_noop("{system} could not be stopped, so nothing was deleted: {reason}"), system=place.name, reason=reason(error)
             ) from error
     # The mark goes last: a removal that is interrupted is found and finished.
     for entry in sorted(place.folder.iterdir()) if place.folder.exists() else []:

@@ -9,7 +9,7 @@ from typing import Any
 
 from wellkept.adapters.base import AdapterError, Invalid, Site, Timing
 from wellkept.adapters.tryton import rpc
-from wellkept.lib.text import gettext_noop
+from wellkept.lib.text import gettext_noop, message, reason
 
 NAMES: Sequence[str] = ("login", "search", "open", "save")
 PAGE = 80
@@ -31,7 +31,8 @@ def run(site: Site) -> Sequence[Timing]:
 
     timings.append(_timed("login", sign_in))
     if session is None:
-        return [*timings, *(Timing(name, 0.0, f"not signed in: {timings[0].error}") for name in NAMES[1:])]
+        unsigned = message(gettext_noop("not signed in: {reason}"), reason=timings[0].error)
+        return [*timings, *(Timing(name, 0.0, unsigned) for name in NAMES[1:])]
     signed_in: rpc.Session = session
     context = _context(signed_in)
     found: dict[str, Sequence[int]] = {}
@@ -47,7 +48,7 @@ def _timed(name: str, action: Callable[[], object]) -> Timing:
     try:
         action()
     except AdapterError as error:
-        return Timing(name, time.monotonic() - started, str(error) or type(error).__name__)
+        return Timing(name, time.monotonic() - started, reason(error))
     return Timing(name, time.monotonic() - started)
 
 
@@ -101,5 +102,5 @@ def _save(session: rpc.Session, context: dict[str, Any]) -> Timing:
         finally:
             session.call("model.res.user.set_preferences", {"signature": before}, context=context)
     except AdapterError as error:
-        return Timing(name, timing.seconds, timing.error or str(error))
+        return Timing(name, timing.seconds, timing.error or reason(error))
     return timing

@@ -8,6 +8,7 @@ from wellkept.adapters.base import Invalid, Site
 from wellkept.adapters.tryton.provision.database import QUICK
 from wellkept.adapters.tryton.provision.install import OnLine
 from wellkept.adapters.tryton.provision.workplace import SCRIPTS, give_to, workplace
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command, postgres
 
 LOGINS: tuple[str, ...] = tuple(person["login"] for person in json.loads((SCRIPTS / "people.json").read_text(encoding="utf-8")))
@@ -52,12 +53,12 @@ def fill(site: Site, size: str, *, seed: int, base_date: dt.date, passwords: Map
     ``passwords`` are by login (see LOGINS); a user without one cannot sign in. The same size, seed and date give the same business figures.
     """
     if size not in SIZES:
-        raise Invalid(f"there is no size {size}; these are: {', '.join(SIZES)}")
+        raise Invalid(gettext_noop("there is no size {size}; these are: {known}"), size=size, known=", ".join(SIZES))
     unknown = set(passwords) - set(LOGINS)
     if unknown:
-        raise Invalid(f"the company has no user {', '.join(sorted(unknown))}")
+        raise Invalid(gettext_noop("the company has no user {names}"), names=", ".join(sorted(unknown)))
     if site.interpreter is None or site.config is None:
-        raise Invalid(f"the site of database {site.database} does not say its interpreter and its configuration")
+        raise Invalid(gettext_noop("the site of database {database} does not say its interpreter and its configuration"), database=site.database)
     job = {"config": str(site.config), "database": site.database, "seed": seed, "base_date": base_date.isoformat(), "amounts": SIZES[size]}
     user = site.os_user or postgres.service_user()
     with workplace(user) as folder:

@@ -13,6 +13,7 @@ from wellkept.adapters.tryton import config
 from wellkept.adapters.tryton.provision.install import OnLine, modules, requirements
 from wellkept.adapters.tryton.provision.workplace import give_to, workplace
 from wellkept.lib.hashing import sha256
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command, postgres
 
 T = TypeVar("T")
@@ -37,7 +38,9 @@ def create_database(
     if not postgres.database_exists(server, site.database):
         postgres.create_database(server, site.database)
     elif _has_tables(server, site.database):
-        raise Conflicting(f"the database {site.database} holds tables already; choose another name or remove it first")
+        raise Conflicting(
+            gettext_noop("the database {database} holds tables already; choose another name or remove it first"), database=site.database
+        )
     kept = cache / "tryton" / f"{_key(server, series)}.dump" if cache is not None else None
     if kept is not None and kept.exists():
         postgres.restore(server, site.database, kept, timeout=CREATE_SECONDS)
@@ -109,7 +112,7 @@ def secret_file(site: Site, text: str) -> Iterator[Path]:
 
 def _needs(site: Site, name: str, value: T | None) -> T:
     if value is None:
-        raise Invalid(f"the site of database {site.database} does not say its {name}")
+        raise Invalid(gettext_noop("the site of database {database} does not say its {name}"), database=site.database, name=name)
     return value
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wellkept.adapters.base import Unsupported
 from wellkept.lib.hashing import sha256
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command, postgres
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements"
@@ -26,7 +27,7 @@ def requirements(series: str) -> Path:
     file = REQUIREMENTS / f"{series}.txt"
     if not file.exists():
         known = ", ".join(sorted(path.stem for path in REQUIREMENTS.glob("*.txt")))
-        raise Unsupported(f"Tryton {series} cannot be installed from here; these series can: {known}")
+        raise Unsupported(gettext_noop("Tryton {series} cannot be installed from here; these series can: {known}"), series=series, known=known)
     return file
 
 
