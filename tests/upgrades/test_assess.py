@@ -13,12 +13,12 @@ from tests.upgrades.conftest import assessed, keep, nobody_answers
 from wellkept.adapters.base import Site
 from wellkept.adapters.conformance.bench import content
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
-from wellkept.estate.models import Environment, Organisation, Secret
+from wellkept.estate.models import Environment, Organisation, Secret, System
 from wellkept.lib.text import say
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run, RunState, Step, StepState
 from wellkept.tools import postgres
-from wellkept.upgrades import report
+from wellkept.upgrades import releases, report
 from wellkept.upgrades.models import Assessment, Level, Release
 
 pytestmark = pytest.mark.django_db
@@ -156,7 +156,7 @@ def test_without_the_index_what_was_known_counts_and_its_age_is_said(kept: Envir
     nobody_answers(monkeypatch)
     one = assessed(kept)
     assert one.report["seen_at"] is None
-    assert "The package index does not answer: which releases there are is not known" in told(one)
+    assert "The package index does not say which releases there are: none is known from before" in told(one)
     monkeypatch.setenv("PIP_INDEX_URL", series.address)
     assessed(kept)
     day = timezone.now() - dt.timedelta(days=3)
@@ -164,10 +164,18 @@ def test_without_the_index_what_was_known_counts_and_its_age_is_said(kept: Envir
     nobody_answers(monkeypatch)
     one = assessed(kept)
     assert one.report["seen_at"] == day.isoformat()
-    assert f"The package index does not answer: what is said about releases is from {day.isoformat()}" in told(one)
+    assert f"The package index does not say which releases there are: what is said about releases is from {day.isoformat()}" in told(one)
     assert [release["series"] for release in one.report["releases"]] == ["7.0", "7.2", "8.0", "8.2"]
     with pytest.raises(Failed, match=r"there is no series 9\.0"):
         assessed(kept, "9.0")
+
+
+def test_an_index_without_the_erp_takes_nothing_away(system: System, series: Index) -> None:
+    assert releases.look("tryton").problem == ""
+    (series.folder / "trytond").rename(series.folder / "elsewhere")
+    known = releases.look("tryton")
+    assert (known.problem, known.seen_at) == ("it has no release of tryton", Release.objects.first().seen_at)
+    assert [one.series for one in releases.kept("tryton")] == ["6.0", "7.0", "7.2", "8.0", "8.2"]
 
 
 def test_a_database_that_does_not_answer_ends_it_with_a_sentence(small_company: Site, organisation: Organisation, series: Index) -> None:

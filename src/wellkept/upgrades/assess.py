@@ -32,7 +32,7 @@ def look(system_id: int) -> Facts:
     with told():
         known = releases.look(adapter)
     if known.problem:
-        raise Failed(message(gettext_noop("The package index does not answer: {known}"), known=known.problem))
+        raise Failed(message(gettext_noop("The package index does not say which releases there are: {known}"), known=known.problem))
     found = releases.kept(adapter)
     return {"count": len(found), "newest": found[-1].series if found else None}
 

@@ -21,13 +21,18 @@ class Known:
 
 
 def look(adapter: str) -> Known:
-    """Ask the index for the releases of a kind of ERP and keep what it says; when it does not answer, what was kept stays. Raises Unsupported."""
+    """Ask the index for the releases of a kind of ERP and keep what it says. Raises Unsupported.
+
+    When it does not answer, or has none (an index of one's own, half filled), what was kept stays.
+    """
     ability = registry.ability(adapter, "releases")
     try:
-        found = ability.available(cache=home.cache())
+        found, problem = ability.available(cache=home.cache()), ""
     except Unreachable as error:
+        found, problem = [], str(error)
+    if not found:
         newest = Release.objects.filter(adapter=adapter).order_by("-seen_at").first()
-        return Known(newest.seen_at if newest else None, str(error))
+        return Known(newest.seen_at if newest else None, problem or f"it has no release of {adapter}")
     now = timezone.now()
     with transaction.atomic():
         for one in found:

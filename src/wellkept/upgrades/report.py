@@ -86,8 +86,8 @@ def _way(target: str, facts: Facts) -> Iterator[Risk]:
         yield _act(message(text, current=facts["current"], target=target), message(remedy))
     if facts["problem"]:
         known = message(gettext_noop("what is said about releases is from {at}"), at=facts["seen_at"]) if facts["seen_at"] else None
-        unknown = message(gettext_noop("which releases there are is not known"))
-        text = gettext_noop("The package index does not answer: {known}")
+        unknown = message(gettext_noop("none is known from before"))
+        text = gettext_noop("The package index does not say which releases there are: {known}")
         remedy = gettext_noop("Let this machine reach the package index, then assess again: the new release is downloaded from it")
         yield _watch(message(text, known=known or unknown), message(remedy))
     for one in facts["releases"]:
