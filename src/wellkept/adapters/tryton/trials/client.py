@@ -12,7 +12,7 @@ from wellkept.lib.text import gettext_noop
 MOST_WARNINGS = 10
 MOST_ROUNDS = 5
 LISTS = ("one2many", "many2many")
-SECONDS = 120.0
+SECONDS = 180.0
 SINCE_8 = {
     ("stock.shipment.out", "done"): "do",
     ("stock.shipment.in", "done"): "do",

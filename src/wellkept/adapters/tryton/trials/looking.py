@@ -27,8 +27,11 @@ ENTERED: Mapping[str, tuple[str, str | None]] = {
 """What is entered first into a new record of a kind, and the kind of its lines, which get a product."""
 
 
-def look(site: Site) -> Sequence[Sight]:
-    """Sign in as the site's own login and look at everything its menu leads to; what cannot be opened carries its error."""
+def look(site: Site, *, most: int | None = None) -> Sequence[Sight]:
+    """Sign in as the site's own login and look at everything its menu leads to, or at ``most`` so many kinds of record, orders first.
+
+    What cannot be opened carries its error.
+    """
     sights: list[Sight] = []
     if site.login is None:
         raise Invalid(gettext_noop("no user is known to sign in with"))
@@ -38,7 +41,7 @@ def look(site: Site) -> Sequence[Sight]:
             # To confirm a warning would be written down by the ERP.
             person.confirms = False
             sights.append(Sight("login", "login", time.monotonic() - started))
-            kinds = _kinds(person)
+            kinds = sorted(_kinds(person), key=lambda kind: kind not in ENTERED)[:most]
             for kind in kinds:
                 _look_at(person, kind, sights)
             for kind in (kind for kind in ENTERED if kind in kinds):

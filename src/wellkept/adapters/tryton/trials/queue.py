@@ -8,7 +8,7 @@ from wellkept.adapters.tryton import server
 from wellkept.lib.text import gettext_noop, said
 from wellkept.tools import command
 
-SECONDS = 60.0
+SECONDS = 180.0
 PAUSE = 0.02
 DUE = "SELECT count(*) FROM ir_queue WHERE id > %s AND finished_at IS NULL AND (scheduled_at IS NULL OR scheduled_at <= LOCALTIMESTAMP)"
 ERRORS = "SELECT concat_ws(' ', message, description) FROM ir_error WHERE id > %s ORDER BY id"
