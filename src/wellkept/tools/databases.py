@@ -21,6 +21,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from wellkept.lib.text import gettext_noop, said
 from wellkept.tools import command, postgres
 from wellkept.tools.postgres import PostgresError, Server
 
@@ -65,8 +66,8 @@ SETTINGS = """
 class Held(PostgresError):
     """Sessions or transactions of others are in the way."""
 
-    def __init__(self, text: str, sessions: Sequence["Session"] = ()) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, /, *, sessions: Sequence["Session"], **params: object) -> None:
+        super().__init__(text, **params)
         self.sessions = tuple(sessions)
 
 
@@ -145,7 +146,7 @@ def fenced(server: Server, database: str) -> bool:
     with postgres.administration(server) as connection:
         row = connection.execute("SELECT NOT datallowconn FROM pg_database WHERE datname = %s", [database]).fetchone()
     if row is None:
-        raise Misfit(f"there is no database {database}")
+        raise Misfit(gettext_noop("there is no database {database}"), database=database)
     return bool(row[0])
 
 
@@ -210,6 +211,8 @@ def _working(server: Server, *names: str, timeout: float = STATEMENT_SECONDS) ->
         try:
             connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [ADVISORY, names[0]])
             _limit(connection, "lock_timeout", LOCK_SECONDS)
+            # A stop that came before the first statement has cancelled nothing.
+            command.check_stopped("PostgreSQL")
             yield connection
         except psycopg.errors.LockNotAvailable as error:
             raise _held(server, HOLDERS, names, error) from error
@@ -217,22 +220,24 @@ def _working(server: Server, *names: str, timeout: float = STATEMENT_SECONDS) ->
             raise _held(server, "datname = ANY(%s)", names, error) from error
         except psycopg.errors.QueryCanceled as error:
             command.check_stopped("PostgreSQL")
-            raise PostgresError(f"{_said(error)}: it was not done within {timeout:g} s") from error
+            raise PostgresError(gettext_noop("PostgreSQL was stopped: it was not done within {seconds} s"), seconds=f"{timeout:g}") from error
         except psycopg.errors.InsufficientPrivilege as error:
-            raise NotAllowed(f"{server.user} may not do it: {_said(error)}") from error
+            raise NotAllowed(gettext_noop("{user} may not do it; PostgreSQL said: “{words}”"), user=server.user, words=_said(error)) from error
         except (psycopg.errors.InvalidCatalogName, psycopg.errors.DuplicateDatabase) as error:
-            raise Misfit(_said(error)) from error
+            raise Misfit(said("PostgreSQL", _said(error))) from error
 
 
 def _limit(connection: Connection, name: str, seconds: float) -> None:
     connection.execute("SELECT set_config(%s, %s, false)", [name, f"{int(seconds * 1000)}ms"])
 
 
-def _held(server: Server, where: LiteralString, names: Sequence[str], error: psycopg.Error) -> Held:
+def _held(server: Server, where: LiteralString, databases: Sequence[str], error: psycopg.Error) -> Held:
     with postgres.administration(server) as connection:
-        seen = _sessions(connection, sql.SQL(where), [list(names)])
-    who = ", ".join(str(session) for session in seen[:FIRST_SHOWN]) or "it is gone by now"
-    return Held(f"{_said(error)}: {who}", seen)
+        seen = _sessions(connection, sql.SQL(where), [list(databases)])
+    if not seen:
+        return Held(gettext_noop("PostgreSQL said: “{words}”; who it was is gone by now"), sessions=seen, words=_said(error))
+    names = ", ".join(str(session) for session in seen[:FIRST_SHOWN])
+    return Held(gettext_noop("PostgreSQL said: “{words}”; in the way: {names}"), sessions=seen, words=_said(error), names=names)
 
 
 def _said(error: psycopg.Error) -> str:
@@ -251,7 +256,8 @@ def _there(connection: Connection, names: Sequence[str]) -> set[str]:
 def _check_names(*names: str) -> None:
     for name in names:
         if not name or len(name.encode()) > LONGEST_NAME:
-            raise Misfit(f"{name!r} cannot be the name of a database: it has {len(name.encode())} bytes, 1 to {LONGEST_NAME} are possible")
+            text = gettext_noop("“{name}” cannot be the name of a database: it has {bytes} bytes, 1 to {most} are possible")
+            raise Misfit(text, name=name, bytes=len(name.encode()), most=LONGEST_NAME)
 
 
 def _allow(server: Server, database: str, *, allowed: bool) -> None:
@@ -280,7 +286,7 @@ def _create(connection: Connection, name: str, template: str) -> None:
 def _properties(connection: Connection, database: str) -> tuple[int, str, int, bool, str | None]:
     row = connection.execute(PROPERTIES, [database]).fetchone()
     if row is None:
-        raise Misfit(f"there is no database {database}")
+        raise Misfit(gettext_noop("there is no database {database}"), database=database)
     return row[0], row[1], row[2], row[3], row[4]
 
 
@@ -302,7 +308,8 @@ def _carry_over(connection: Connection, source: str, target: str) -> None:
     for question in (GRANTS, SETTINGS):
         before, after = (connection.execute(question, [one]).fetchall() for one in (source, target))
         if before != after:
-            raise Misfit(f"rights or settings of {source} could not be carried over: {before} became {after}")
+            text = gettext_noop("rights or settings of {database} could not be given to its copy: {before} became {after}")
+            raise Misfit(text, database=source, before=str(before), after=str(after))
 
 
 def _set(connection: Connection, whose: sql.Composable, name: str, value: str) -> None:
@@ -322,8 +329,8 @@ def _swap(server: Server, *, put_away: tuple[str, str], brought: tuple[str, str]
         if there == {put_away[1], brought[1]}:
             return False
         if there != {put_away[0], brought[0]}:
-            listed = ", ".join(sorted(there)) or "none"
-            raise Misfit(f"to exchange {put_away[0]} for {brought[0]}, exactly these two of {', '.join(names)} have to be there; there are: {listed}")
+            text = gettext_noop("to exchange {one} for {other}, exactly these two of {names} have to be there; there are: {found}")
+            raise Misfit(text, one=put_away[0], other=brought[0], names=", ".join(names), found=", ".join(sorted(there)) or "-")
         _rename(connection, *put_away)
         _rename(connection, *brought)
         for name, allowed in ((put_away[1], False), (brought[1], True)):
