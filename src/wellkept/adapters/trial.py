@@ -80,7 +80,8 @@ class Trials(Protocol):
     ``WORDS`` are the names of flows, steps, roles and assertions, marked for translation: results hold them in plain English.
 
     ``run`` works on a copy that runs with everything that does its work (web server, queue) and is proven harmless, and on nothing else; it leaves
-    the copy proven harmless. ``look`` may be used in production: as the site's own login it opens what there is to open, and changes nothing.
+    the copy proven harmless. ``look`` may be used in production: as the site's own login it opens what there is to open (``most`` so many kinds of
+    record), and changes nothing.
     """
 
     NAMES: Sequence[str]
@@ -88,4 +89,4 @@ class Trials(Protocol):
 
     def run(self, site: Site, *, only: Collection[str] = ()) -> Sequence[Trial]: ...
 
-    def look(self, site: Site) -> Sequence[Sight]: ...
+    def look(self, site: Site, *, most: int | None = None) -> Sequence[Sight]: ...
