@@ -3,7 +3,7 @@
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
 from wellkept.operations.models import Checkpoint, Lease, Record, Run, Schedule, Step, Worker
-from wellkept.upgrades.models import Assessment, NoteVersion, Rehearsal, Release
+from wellkept.upgrades.models import Assessment, NoteVersion, Rehearsal, Release, Upgrade
 
 __all__ = [
     "ApiToken",
@@ -28,5 +28,6 @@ __all__ = [
     "Secret",
     "Step",
     "System",
+    "Upgrade",
     "Worker",
 ]

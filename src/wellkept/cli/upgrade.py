@@ -7,19 +7,24 @@ import typer
 from django.utils.translation import override
 
 from wellkept.cli import notes, output, pick
+from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
 from wellkept.cli.repository import pick_repository
 from wellkept.estate import access
 from wellkept.estate.errors import NotFound
-from wellkept.estate.models import System
+from wellkept.estate.models import Environment, Role, System
+from wellkept.lib.text import say
 from wellkept.operations import runtime
 from wellkept.operations.models import RunState
-from wellkept.upgrades import queries
+from wellkept.upgrades import gates, queries
 from wellkept.upgrades.models import Assessment, Rehearsal
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, then rehearse it.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
 app.add_typer(notes.app, name="notes")
+Target = Annotated[str, typer.Option(help="The series to go to, like 8.0.")]
+Repository = Annotated[str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")]
+Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
 Pdf = Annotated[Path | None, typer.Option(help="Also write it to this file, as a PDF in the organisation's language.")]
 REHEARSAL_COLUMNS = (
     "rehearsal",
@@ -47,7 +52,7 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def assess(
     system: SystemArgument,
-    to: Annotated[str, typer.Option(help="The series to go to, like 8.0.")],
+    to: Target,
     pdf: Pdf = None,
     wait: Wait = True,
     as_json: Json = False,
@@ -92,22 +97,13 @@ def look(system: SystemArgument, wait: Wait = True, as_json: Json = False) -> No
 @app.command()
 def rehearse(
     system: SystemArgument,
-    to: Annotated[str, typer.Option(help="The series to go to, like 8.0.")],
-    repository: Annotated[
-        str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")
-    ] = None,
+    to: Target,
+    repository: Repository = None,
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Do the whole upgrade on a proven copy, compare books and rights, try the business flows, and take it back. Production goes on."""
-    environment = pick.environment(system)
-    chosen = {"repository_id": pick_repository(repository).pk} if repository is not None else {}
-    arguments = {"target": to, **chosen}
-    run = runtime.submit("upgrades.rehearse", organisation=environment.system.organisation, environment=environment, arguments=arguments)
-    if not wait:
-        output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
-        return
-    output.finish(output.follow(run), as_json=as_json)
+    _submit("upgrades.rehearse", pick.environment(system), to, repository, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -133,6 +129,44 @@ def rehearsal(number: Annotated[int, typer.Argument(help="Number of the rehearsa
         raise NotFound(f"there is no rehearsal {number}; wellkept upgrade rehearsals shows them")
     told = queries.plain_rehearsal(one, whole=True)
     output.emit(told if as_json else {name: value for name, value in told.items() if name not in {"report", "log"}}, as_json=as_json)
+
+
+@app.command("gates")
+def gates_(system: SystemArgument, to: Target, as_json: Json = False) -> None:
+    """Show every gate that an upgrade of production has to pass, and whether it is open now. Nothing is started."""
+    seen = gates.look(pick.environment(system), to)
+    plain = [{"gate": gate.name, "open": gate.open, "why": say(gate.why)} for gate in seen.gates]
+    output.emit({"open": seen.open, "gates": plain} if as_json else plain, as_json=as_json, table=None if as_json else ("gate", "open", "why"))
+
+
+@app.command()
+def apply(
+    system: SystemArgument,
+    to: Target,
+    repository: Repository = None,
+    confirm: Confirm = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Upgrade production as it was rehearsed. The ERP is closed meanwhile; whatever does not agree takes all of it back at once."""
+    environment = pick.environment(system)
+    access.require(pick.WHO, Role.ADMINISTRATOR, environment.system)
+    seen = gates.look(environment, to)
+    shut = [say(gate.why) for gate in seen.gates if not gate.open]
+    if shut or seen.rehearsal is None:
+        output.fail(ExitCode.FAILED, f"nothing was started: {'; '.join(shut)}")
+    minutes = (seen.rehearsal.report.get("migrate", {}).get("seconds") or 0) / 60
+    told = f"Nobody can work with {environment.system.name} meanwhile; the rehearsal migrated for {minutes:.1f} minutes"
+    output.confirm_name(environment.system.name, confirm, told)
+    _submit("upgrades.apply", environment, to, repository, wait=wait, as_json=as_json)
+
+
+def _submit(operation: str, environment: Environment, to: str, repository: str | None, *, wait: bool, as_json: bool) -> None:
+    chosen = {"repository_id": pick_repository(repository).pk} if repository is not None else {}
+    run = runtime.submit(operation, organisation=environment.system.organisation, environment=environment, arguments={"target": to, **chosen})
+    if wait:
+        output.finish(output.follow(run), as_json=as_json)
+    output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
 
 
 def newest(system: System) -> Assessment:

@@ -76,6 +76,7 @@ PLACES: dict[str, Place] = {
     "Assessment": Place("organisation", "system"),
     "NoteVersion": Place("organisation", "system"),
     "Rehearsal": Place("organisation", "system"),
+    "Upgrade": Place("organisation", "system"),
 }
 OWN: dict[str, str] = {"Person": "pk", "ApiToken": "person", "Membership": "person"}
 """What a person sees of their own, whatever their role: the lookup that leads to the person."""

@@ -99,8 +99,8 @@ class RehearsalState(models.TextChoices):
 class Rehearsal(models.Model):
     """An upgrade that was done on a copy, and taken back there.
 
-    ``version`` is the exact new version, ``notes_digest`` stands for the notes that were done. ``log`` are the last lines of the migration,
-    ``differences`` stored sentences, ``report`` the results of its phases as plain data.
+    ``version`` is the exact new version, ``modules`` are those that were active, ``notes_digest`` stands for the notes that were done. ``log`` is the
+    end of the migration's log, ``differences`` stored sentences, ``report`` the results of its phases as plain data.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="rehearsals")
@@ -111,6 +111,7 @@ class Rehearsal(models.Model):
     current = models.CharField(_("from"), max_length=30)
     target = models.CharField(_("to"), max_length=30)
     version = models.CharField(_("new version"), max_length=60, blank=True)
+    modules = models.JSONField(default=list)
     notes_digest = models.CharField(max_length=64)
     state = models.CharField(_("state"), max_length=20, choices=RehearsalState, default=RehearsalState.RUNNING)
     started_at = models.DateTimeField(default=timezone.now)
@@ -118,6 +119,55 @@ class Rehearsal(models.Model):
     figures_equal = models.BooleanField(null=True)
     rights_equal = models.BooleanField(null=True)
     rollback_seconds = models.FloatField(null=True)
+    log = models.JSONField(default=list)
+    differences = models.JSONField(default=list)
+    report = models.JSONField(default=dict)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["system", "-started_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.system_id}: {self.current} → {self.target}"
+
+
+class UpgradeState(models.TextChoices):
+    """What became of an upgrade."""
+
+    RUNNING = "running", _("Running")
+    KEPT = "kept", _("Kept")
+    TAKEN_BACK = "taken_back", _("Taken back")
+    FAILED = "failed", _("Failed, nothing was changed")
+    STUCK = "stuck", _("Needs attention")
+
+
+class Upgrade(models.Model):
+    """An upgrade of an environment in earnest.
+
+    ``database`` is its name in the ERP; the one from before is called ``kept_database`` once they were exchanged, and nobody can connect to it.
+    ``old_interpreter`` and ``new_interpreter`` are the direct paths of both releases. Unavailable from ``closed_at`` to ``opened_at``.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="upgrades")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="upgrades")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="upgrades")
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="upgrade")
+    rehearsal = models.ForeignKey(Rehearsal, on_delete=models.PROTECT, related_name="upgrades")
+    backup = models.ForeignKey(Backup, on_delete=models.SET_NULL, null=True, blank=True, related_name="upgrades")
+    current = models.CharField(_("from"), max_length=30)
+    target = models.CharField(_("to"), max_length=30)
+    version = models.CharField(_("new version"), max_length=60)
+    state = models.CharField(_("state"), max_length=20, choices=UpgradeState, default=UpgradeState.RUNNING)
+    database = models.CharField(max_length=63)
+    new_database = models.CharField(max_length=63)
+    kept_database = models.CharField(max_length=63)
+    old_interpreter = models.CharField(max_length=500)
+    new_interpreter = models.CharField(max_length=500, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    figures_equal = models.BooleanField(null=True)
+    rights_equal = models.BooleanField(null=True)
     log = models.JSONField(default=list)
     differences = models.JSONField(default=list)
     report = models.JSONField(default=dict)

@@ -7,8 +7,9 @@ from django.utils.translation import gettext_noop
 from wellkept.backups import certificate, drill, take
 from wellkept.backups.operations import DAY, END_PHASES, HOUR, PROOF_PHASES, RESTORE_PHASES, TAKE_PHASES, proof_steps, restore_steps, take_steps
 from wellkept.lib.text import message
+from wellkept.operations.errors import Ending, NeedsAttention, RolledBack
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
-from wellkept.upgrades import assess, needs, rehearse, report
+from wellkept.upgrades import apply, assess, needs, rehearse, report
 from wellkept.upgrades.models import Level
 
 MINUTE = 60.0
@@ -121,3 +122,75 @@ def _upgrade_copy(run: Runbook, rehearsal_id: int, backup_id: int, new: dict[str
         "flows-new": run.step("flows-new", rehearse.try_new, run.id, rehearsal_id, old, limit=HOUR),
         "back": run.step("back", rehearse.roll_back, run.id, rehearsal_id, limit=4 * HOUR),
     }
+
+
+def _apply_clean_up(run_id: str, **_arguments: Any) -> None:
+    take.clean_up(run_id)
+    apply.clean_up(run_id)
+
+
+@operation(
+    "upgrades.apply",
+    title=gettext_noop("Upgrade"),
+    maintenance_type="adaptive",
+    phases=(
+        ("gates", gettext_noop("Look at every gate")),
+        *TAKE_PHASES,
+        ("install", gettext_noop("Install the new release beside the old one")),
+        ("close", gettext_noop("Close the ERP for its users")),
+        ("copy", gettext_noop("Copy the database inside its server")),
+        ("notes-before", gettext_noop("Manual steps before the migration")),
+        ("migrate", gettext_noop("Migrate")),
+        ("notes-after", gettext_noop("Manual steps after the migration")),
+        ("compare", gettext_noop("Compare books and rights")),
+        ("smoke", gettext_noop("Sign in to the new release and look around")),
+        ("exchange", gettext_noop("Exchange the old release for the new one")),
+        ("open", gettext_noop("Open the ERP for its users")),
+        ("back", gettext_noop("Take it back")),
+        ("report", gettext_noop("Report")),
+    ),
+    changes_environment=True,
+    cleanup=_apply_clean_up,
+)
+def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
+    """Upgrade production as it was rehearsed; whatever does not agree takes it back at once."""
+    if run.environment_id is None:
+        raise Failed(message(gettext_noop("This system has no environment to look at")))
+    upgrade_id = run.step("gates", apply.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["upgrade_id"]
+    backup = take_steps(run, repository_id)
+    new = run.step("install", apply.install, upgrade_id, backup["backup_id"], limit=HOUR)
+    try:
+        facts = _upgrade_production(run, upgrade_id, new["modules"])
+    except Ending as ending:
+        _take_back(run, upgrade_id, ending)
+        raise
+    result = run.step("report", apply.finish, upgrade_id, facts, limit=MINUTE, shielded=True)
+    text = gettext_noop("Upgraded to {version}: books and rights agree; nobody could work for {seconds} s")
+    return Outcome(message(text, version=result["version"], seconds=round(result["unavailable_seconds"], 1)), result)
+
+
+def _upgrade_production(run: Runbook, upgrade_id: int, modules: dict[str, str]) -> dict[str, Any]:
+    """From closing the ERP to opening the new release; the results of the phases."""
+    return {
+        "close": run.step("close", apply.close, run.id, upgrade_id, limit=2 * MINUTE),
+        "copy": run.step("copy", apply.copy_database, run.id, upgrade_id, limit=4 * HOUR),
+        "notes-before": run.step("notes-before", apply.run_notes, run.id, upgrade_id, "before", modules, limit=HOUR),
+        "migrate": run.step("migrate", apply.migrate, run.id, upgrade_id, modules, limit=DAY),
+        "notes-after": run.step("notes-after", apply.run_notes, run.id, upgrade_id, "after", modules, limit=HOUR),
+        "compare": run.step("compare", apply.compare_books, run.id, upgrade_id, limit=HOUR),
+        "smoke": run.step("smoke", apply.smoke, run.id, upgrade_id, limit=10 * MINUTE),
+        "exchange": run.step("exchange", apply.exchange, run.id, upgrade_id, limit=2 * MINUTE),
+        "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=10 * MINUTE),
+    }
+
+
+def _take_back(run: Runbook, upgrade_id: int, ending: Ending) -> None:
+    """Take the upgrade back because of an ending. Raises RolledBack, or NeedsAttention when that fails; nothing where nothing had changed."""
+    try:
+        back = run.step("back", apply.take_back, run.id, upgrade_id, limit=10 * MINUTE, shielded=True)
+    except Ending as worse:
+        text = gettext_noop("{reason}. It could not be taken back: {why}. Nothing was deleted; both databases are there, and the ERP is closed")
+        raise NeedsAttention(message(text, reason=ending.message, why=worse.message)) from worse
+    if back["changed"]:
+        text = gettext_noop("{reason}. It was taken back in {seconds} s, and the books are as before")
+        raise RolledBack(message(text, reason=ending.message, seconds=round(back["seconds"], 1))) from ending

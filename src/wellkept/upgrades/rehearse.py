@@ -22,7 +22,7 @@ from wellkept.operations.models import Run
 from wellkept.tools import postgres
 from wellkept.trials import run as flows
 from wellkept.trials.compare import compare
-from wellkept.upgrades import assess, needs, notes, work
+from wellkept.upgrades import assess, gates, needs, notes, work
 from wellkept.upgrades.models import Rehearsal, RehearsalState
 from wellkept.upgrades.work import Work
 
@@ -52,6 +52,7 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
             "environment": environment,
             "current": current,
             "target": target,
+            "modules": gates.active_modules(environment),
             "notes_digest": notes.digest(tried),
         },
     )
@@ -81,7 +82,7 @@ def _copied(upgrade: Work) -> Facts:
     with told():
         upgrade.ability("control").stop(upgrade.site)
         work.exchange_back(upgrade)
-        return {"figures": work.read_before(upgrade), **work.copy(upgrade)}
+        return work.copy(upgrade)
 
 
 def run_notes(run_id: str, rehearsal_id: int, phase: str, modules: Mapping[str, str]) -> Facts:
@@ -143,11 +144,12 @@ def exchange(run_id: str, rehearsal_id: int, interpreter: str) -> Facts:
 
 
 def probe(run_id: str, rehearsal_id: int, old: Mapping[str, float]) -> Facts:
-    """Sign in to the new release and read, timed; ``old`` are the seconds of the same probes on the old one."""
+    """Sign in to the new release, timed, and look at everything; ``old`` are the seconds of the same probes on the old one."""
     upgrade = _work(run_id, rehearsal_id)
     with told():
         new = work.probed(upgrade, upgrade.site)
-    return {"probes": {name: {"before": old.get(name), "after": seconds} for name, seconds in new.items()}}
+        seen = work.looked(upgrade, upgrade.site)
+    return {"seen": seen, "probes": {name: {"before": old.get(name), "after": seconds} for name, seconds in new.items()}}
 
 
 def try_old(run_id: str, rehearsal_id: int) -> Facts:

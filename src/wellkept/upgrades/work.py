@@ -74,28 +74,21 @@ class Work:
         return replace(self.site, interpreter=Path(interpreter))
 
 
-def read_before(work: Work) -> int:
-    """Read every figure of the database that is to be upgraded, and keep the reading; returns how many there are."""
-    before = _read(work, work.site.database)
-    work.folder.mkdir(exist_ok=True, mode=0o755)
-    fresh = work.folder / f"{BEFORE}.new"
-    fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(to_json(before)))
-    fresh.replace(work.folder / BEFORE)
-    return len(before)
-
-
 def copy(work: Work) -> Facts:
-    """Close the database and copy it; an older copy is dropped first. Nobody may be connected to it."""
+    """Let nobody into the database any more, end who is still there, copy it, and read all figures; an older copy is dropped first.
+
+    The ERP has to be stopped: whoever else is connected is ended, and named in the facts.
+    """
     postgres.drop_database(work.server, work.new)
     started = time.monotonic()
-    databases.fence(work.server, work.site.database)
+    ended = _end_sessions(work)
     databases.copy(work.server, work.site.database, work.new, timeout=COPY_SECONDS)
     seconds = time.monotonic() - started
+    figures = _read_before(work)
     with postgres.connect(work.server, work.new, readonly=True) as connection:
         size = postgres.database_size(connection)
     progress.report(drivers={"bytes": size})
-    return {"seconds": round(seconds, 3), "bytes": size}
+    return {"seconds": round(seconds, 3), "bytes": size, "figures": figures, "ended": ended}
 
 
 def run_notes(work: Work, notes: Sequence[Effective], phase: str, modules: Mapping[str, str]) -> Facts:
@@ -183,14 +176,30 @@ def exchange_back(work: Work) -> float:
     """Give the database from before its name again and open it, wherever the upgrade stands; seconds."""
     started = time.monotonic()
     if postgres.database_exists(work.server, work.kept):
+        _end_sessions(work)
         databases.exchange_back(work.server, work.site.database, work.new, work.kept)
     databases.unfence(work.server, work.site.database)
     return time.monotonic() - started
 
 
 def differs_from_before(work: Work) -> list[Message]:
-    """What is not as it was read before; empty after everything was taken back."""
+    """What is not as it was read before; empty after everything was taken back, and where nothing was read yet."""
+    if not (work.folder / BEFORE).exists():
+        return []
     return _sentences(work, compare(_kept(work), _read(work, work.site.database)))
+
+
+def looked(work: Work, site: Site, *, most: int | None = None) -> int:
+    """Sign in and look around (at ``most`` so many kinds of record), changing nothing; returns how much was seen.
+
+    Raises Failed for the first thing that does not work.
+    """
+    sights = work.ability("trials").look(site, most=most)
+    wrong = [one for one in sights if one.error]
+    if wrong or not sights:
+        text = gettext_noop("The new release does not work: {what} failed with {reason}")
+        raise Failed(message(text, what=wrong[0].what if wrong else "login", reason=wrong[0].error if wrong else ""))
+    return len(sights)
 
 
 def probed(work: Work, site: Site) -> dict[str, float]:
@@ -206,6 +215,37 @@ def probed(work: Work, site: Site) -> dict[str, float]:
 def say(line: str) -> None:
     """Show a line of a program as what the step does now."""
     progress.report(note=message("{line}", line=line[:200]))
+
+
+def _end_sessions(work: Work) -> list[str]:
+    """Let nobody into the database under the ERP's name, and end who is there; returns who that was."""
+    databases.fence(work.server, work.site.database)
+    there = databases.sessions(work.server, work.site.database)
+    left = databases.end(work.server, work.site.database, there)
+    if left:
+        text = gettext_noop("Somebody is still connected to {database} and could not be ended: {who}")
+        raise Failed(message(text, database=work.site.database, who="; ".join(str(one) for one in left)))
+    return [str(one) for one in there]
+
+
+def _read_before(work: Work) -> int:
+    """Read every figure of the fresh copy, which is the database from before, and keep the reading; returns how many there are."""
+    before = _read(work, work.new)
+    work.folder.mkdir(exist_ok=True, mode=0o755)
+    fresh = work.folder / f"{BEFORE}.new"
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(to_json(before)))
+    fresh.replace(work.folder / BEFORE)
+    return len(before)
+
+
+def owner_site(environment: Environment) -> Site:
+    """The ERP as the owner of its database reaches it, by its own configuration. Raises Failed where that is not known."""
+    site = connect.site(environment)
+    if site.config is None or site.interpreter is None or site.state is None:
+        raise Failed(message(gettext_noop("Only an ERP whose configuration and processes are on this machine can be upgraded from here")))
+    owner = connect.ability(environment, "inspect").from_config(site.config, site.database)
+    return replace(site, server=connect.checked(owner).server)
 
 
 def _kept(work: Work) -> list[Figure]:

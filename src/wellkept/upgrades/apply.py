@@ -1,0 +1,314 @@
+"""The steps of an upgrade of production, and of taking it back.
+
+Until the databases are exchanged, the one of production is only closed, not changed. Taking back looks at what is there instead of at what was
+done, so it may be called at any moment, and again.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone, translation
+from django.utils.translation import gettext, gettext_noop
+
+from wellkept import home
+from wellkept.adapters.base import Notice, Site
+from wellkept.backups.failures import told
+from wellkept.estate import connect
+from wellkept.estate.models import Environment
+from wellkept.lib import links
+from wellkept.lib.text import message
+from wellkept.operations import progress, scratch
+from wellkept.operations.errors import Failed
+from wellkept.tools import postgres
+from wellkept.upgrades import gates, notes, work
+from wellkept.upgrades.models import Upgrade, UpgradeState
+from wellkept.upgrades.work import Work
+
+LANGUAGES = ("en", "zh-hant", "zh-hans")
+REASON = gettext_noop("A new release is being installed.")
+KINDS, AGAIN = 10, 2
+"""How many kinds of record are looked at before the exchange, and once more when people wait at the door; the rehearsal looks at all."""
+SPARE = 1.5
+"""How much longer than in the rehearsal people are told that it takes."""
+Facts = dict[str, Any]
+
+
+def begin(run_id: str, environment_id: int, target: str) -> Facts:
+    """Look at every gate, and note that the upgrade begins. Raises Failed that names the first gate that is shut; nothing is touched."""
+    environment = Environment.objects.select_related("system__organisation").get(pk=environment_id)
+    with told():
+        seen = gates.look(environment, target)
+        shut = [gate for gate in seen.gates if not gate.open]
+        if shut or seen.rehearsal is None:
+            raise Failed(message(gettext_noop("A gate is shut, so nothing was started: {gate}"), gate=shut[0].why))
+        site = connect.site(environment)
+    upgrade, _made = Upgrade.objects.get_or_create(
+        run_id=uuid.UUID(run_id),
+        defaults={
+            "organisation": environment.system.organisation,
+            "system": environment.system,
+            "environment": environment,
+            "rehearsal": seen.rehearsal,
+            "current": seen.rehearsal.current,
+            "target": target,
+            "version": seen.rehearsal.version,
+            "database": site.database,
+            "new_database": _name(site.database, "next", run_id),
+            "kept_database": _name(site.database, "before", run_id),
+            "old_interpreter": str(links.direct(site.interpreter)) if site.interpreter else "",
+        },
+    )
+    return {"upgrade_id": upgrade.pk, "gates": [gate.name for gate in seen.gates]}
+
+
+def install(upgrade_id: int, backup_id: int) -> Facts:
+    """Install the new release beside the old one, before anything is stopped. It has to be exactly the rehearsed one."""
+    upgrade = _upgrade(upgrade_id)
+    environment = upgrade.environment
+    with told():
+        site = connect.site(environment)
+        folder = _code(upgrade, site)
+        interpreter = connect.ability(environment, "releases").install(folder, upgrade.target, cache=home.cache(), on_line=work.say)
+        seen = connect.ability(environment, "inspect").discover(replace(site, interpreter=interpreter))
+    if seen.version_on_disk != upgrade.version:
+        text = gettext_noop("{found} was installed, and {version} was rehearsed; rehearse again. Nothing was stopped")
+        raise Failed(message(text, found=seen.version_on_disk or "?", version=upgrade.version))
+    Upgrade.objects.filter(pk=upgrade_id).update(new_interpreter=str(interpreter), backup_id=backup_id)
+    modules = {part.name: part.installed for part in seen.components if part.kind == "module" and part.installed}
+    return {"interpreter": str(interpreter), "modules": modules}
+
+
+def close(run_id: str, upgrade_id: int) -> Facts:
+    """Show people the page with the end that is expected, refuse programs, and stop the ERP."""
+    upgrade = _upgrade(upgrade_id)
+    began, started = timezone.now(), time.monotonic()
+    with told():
+        made = _work(run_id, upgrade)
+        made.ability("control").maintain(made.site, _notice(upgrade))
+    Upgrade.objects.filter(pk=upgrade_id, closed_at=None).update(closed_at=began)
+    return {"seconds": round(time.monotonic() - started, 3)}
+
+
+def copy_database(run_id: str, upgrade_id: int) -> Facts:
+    """Let nobody into the database any more and copy it. Repeated, it starts anew."""
+    with told():
+        made = _work(run_id, _upgrade(upgrade_id))
+        work.exchange_back(made)
+        made.ability("storage").share_files(made.site, made.new)
+        return work.copy(made)
+
+
+def run_notes(run_id: str, upgrade_id: int, phase: str, modules: Mapping[str, str]) -> Facts:
+    """Do the notes of a phase, exactly those that were rehearsed."""
+    upgrade = _upgrade(upgrade_id)
+    shipped = connect.ability(upgrade.environment, "releases").notes(upgrade.current, upgrade.target)
+    with told():
+        return work.run_notes(_work(run_id, upgrade), notes.effective(upgrade.system, upgrade.current, upgrade.target, shipped), phase, modules)
+
+
+def migrate(run_id: str, upgrade_id: int, modules: Mapping[str, str]) -> Facts:
+    """Migrate the copy. Repeated, it begins with a new copy of the closed database."""
+    upgrade = _upgrade(upgrade_id)
+    made = _work(run_id, upgrade)
+    mark = made.folder / "migrating"
+    if mark.exists():
+        copy_database(run_id, upgrade_id)
+        run_notes(run_id, upgrade_id, "before", modules)
+    mark.touch()
+    with told():
+        facts, log = work.migrate(made, upgrade.new_interpreter)
+    Upgrade.objects.filter(pk=upgrade_id).update(log=log)
+    wrong = work.migration_failed(facts, log)
+    if wrong is not None:
+        raise Failed(wrong)
+    return facts
+
+
+def compare_books(run_id: str, upgrade_id: int) -> Facts:
+    """Compare books and rights with those of the closed database."""
+    with told():
+        facts, said = work.compare_books(_work(run_id, _upgrade(upgrade_id)))
+    equal = {name: facts[name] for name in ("figures_equal", "rights_equal")}
+    Upgrade.objects.filter(pk=upgrade_id).update(differences=said, **equal)
+    if said:
+        text = gettext_noop("After the migration the books differ in {count} places: {first}")
+        raise Failed(message(text, count=facts["differences"], first=said[0]))
+    return facts
+
+
+def smoke(run_id: str, upgrade_id: int) -> Facts:
+    """Start the new release on the migrated copy where nobody else reaches it, sign in and look around; then stop it."""
+    upgrade = _upgrade(upgrade_id)
+    with told():
+        made = _work(run_id, upgrade)
+        with _aside(run_id, made, upgrade) as site:
+            return {"seen": work.looked(made, site, most=KINDS)}
+
+
+def exchange(run_id: str, upgrade_id: int) -> Facts:
+    """Exchange the databases by name and the releases by link: from here on the new one is production."""
+    upgrade = _upgrade(upgrade_id)
+    with told():
+        made = _work(run_id, upgrade)
+        seconds = work.exchange(made)
+        made.ability("storage").unshare_files(made.site, made.new)
+        _use(upgrade, upgrade.new_interpreter)
+    return {"seconds": round(seconds, 3)}
+
+
+def reopen(run_id: str, upgrade_id: int) -> Facts:
+    """Start the new release for everybody, and look around once more."""
+    upgrade = _upgrade(upgrade_id)
+    with told():
+        site = connect.site(upgrade.environment)
+        made = _work(run_id, upgrade)
+        control = made.ability("control")
+        if not control.alive(site) or control.notice(site) is not None:
+            control.stop(site)
+            control.start(site)
+        seen = work.looked(made, site, most=AGAIN)
+    Upgrade.objects.filter(pk=upgrade_id, opened_at=None).update(opened_at=timezone.now())
+    return {"seen": seen}
+
+
+def finish(upgrade_id: int, facts: Facts) -> Facts:
+    """Make the upgrade count. The database from before stays, closed."""
+    upgrade = _upgrade(upgrade_id)
+    Environment.objects.filter(pk=upgrade.environment_id).update(version=upgrade.version)
+    Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.RUNNING).update(state=UpgradeState.KEPT, ended_at=timezone.now(), report=facts)
+    return {**_told(_upgrade(upgrade_id)), "kept": True, "rehearsed_rollback_seconds": upgrade.rehearsal.rollback_seconds}
+
+
+def take_back(run_id: str, upgrade_id: int) -> Facts:
+    """Put everything back as it was, wherever the upgrade stood; timed until people can work again, then the books are read once more.
+
+    The migrated copy is dropped only when all of this is proven.
+    """
+    upgrade = _upgrade(upgrade_id)
+    started = time.monotonic()
+    with told():
+        made = _work(run_id, upgrade)
+        control = made.ability("control")
+        site = connect.site(upgrade.environment)
+        if upgrade.closed_at is None and control.notice(site) is None and control.alive(site):
+            Upgrade.objects.filter(pk=upgrade_id).update(state=UpgradeState.FAILED, ended_at=timezone.now())
+            return {"seconds": 0.0, "changed": False}
+        _stop_aside(run_id, made, upgrade)
+        if control.notice(site) is None:
+            control.maintain(site, _notice(upgrade))
+        work.exchange_back(made)
+        made.ability("storage").unshare_files(made.site, made.new)
+        _use(upgrade, upgrade.old_interpreter)
+        progress.milestone("back:exchanged")
+        said = work.differs_from_before(made)
+        if said:
+            text = gettext_noop("After it was taken back the books differ in {count} places: {first}")
+            raise Failed(message(text, count=len(said), first=said[0]))
+        site = connect.site(Environment.objects.get(pk=upgrade.environment_id))
+        control.stop(site)
+        control.start(site)
+        work.looked(made, site, most=AGAIN)
+        seconds = time.monotonic() - started
+        Upgrade.objects.filter(pk=upgrade_id, opened_at=None).update(opened_at=timezone.now())
+        postgres.drop_database(made.server, made.new)
+    Upgrade.objects.filter(pk=upgrade_id).update(state=UpgradeState.TAKEN_BACK, ended_at=timezone.now())
+    return {"seconds": round(seconds, 3), "changed": True}
+
+
+def clean_up(run_id: str) -> None:
+    """At the end of every run: an upgrade that is neither kept nor taken back needs a person; both databases stay."""
+    left = Upgrade.objects.filter(run_id=uuid.UUID(run_id), state=UpgradeState.RUNNING)
+    left.filter(closed_at=None).update(state=UpgradeState.FAILED, ended_at=timezone.now())
+    left.update(state=UpgradeState.STUCK, ended_at=timezone.now())
+
+
+def _work(run_id: str, upgrade: Upgrade) -> Work:
+    site = replace(work.owner_site(upgrade.environment), database=upgrade.database, interpreter=Path(upgrade.old_interpreter))
+    layout = connect.ability(upgrade.environment, "storage").storage(site).layout
+    folder = scratch.folder(run_id) / "upgrade"
+    names = (upgrade.current, upgrade.target, upgrade.new_database, upgrade.kept_database, upgrade.database)
+    return Work(upgrade.environment, site, *names, layout, folder)
+
+
+@contextmanager
+def _aside(run_id: str, made: Work, upgrade: Upgrade) -> Iterator[Site]:
+    """The migrated copy at work with the new release, on a socket of the run."""
+    site = _aside_site(run_id, made, upgrade)
+    control = made.ability("control")
+    control.stop(site)
+    control.start(site, roles=("web",))
+    for process in control.processes(site):
+        scratch.keep(run_id, f"erp-{process.pid}", process.pid)
+    try:
+        yield site
+    finally:
+        control.stop(site)
+
+
+def _aside_site(run_id: str, made: Work, upgrade: Upgrade) -> Site:
+    state = postgres.owned_folder(scratch.folder(run_id) / "aside", made.site.os_user or postgres.service_user(), 0o700)
+    return replace(made.upgraded(upgrade.new_interpreter), database=made.new, state=state, url=f"unix:{state / 'rpc'}")
+
+
+def _stop_aside(run_id: str, made: Work, upgrade: Upgrade) -> None:
+    if upgrade.new_interpreter:
+        made.ability("control").stop(_aside_site(run_id, made, upgrade))
+
+
+def _code(upgrade: Upgrade, site: Site) -> Path:
+    """Where the new release goes: beside the old one where a link says which is current, otherwise into our own home."""
+    link = links.of(site.interpreter) if site.interpreter is not None else None
+    place: Path = link.parent if link is not None else settings.HOME.path / "releases" / str(upgrade.environment_id)
+    return place / upgrade.version
+
+
+def _use(upgrade: Upgrade, interpreter: str) -> None:
+    """Have everything that starts from now on use this release: by the link, or, where there is none, by the setting."""
+    environment = Environment.objects.select_related("system__organisation").get(pk=upgrade.environment_id)
+    site = connect.site(environment)
+    if site.interpreter is None or links.exchange(site.interpreter, Path(interpreter)):
+        return
+    environment.settings = {**environment.settings, "interpreter": interpreter}
+    environment.save(update_fields=["settings"])
+
+
+def _notice(upgrade: Upgrade) -> Notice:
+    words = {}
+    for language in LANGUAGES:
+        with translation.override(language):
+            words[language] = gettext(REASON)
+    migrated = upgrade.rehearsal.report.get("migrate", {}).get("seconds") or 600.0
+    began = upgrade.closed_at or timezone.now()
+    return Notice(words, began + timedelta(seconds=migrated * SPARE + 60))
+
+
+def _name(database: str, what: str, run_id: str) -> str:
+    """A name of its own for one upgrade; PostgreSQL allows 63 bytes."""
+    ending = f"_{what}_{uuid.UUID(run_id).hex[:8]}"
+    return database.encode()[: 63 - len(ending) - 25].decode(errors="ignore") + ending
+
+
+def _told(upgrade: Upgrade) -> Facts:
+    closed, opened = upgrade.closed_at, upgrade.opened_at
+    return {
+        "upgrade_id": upgrade.pk,
+        "from": upgrade.current,
+        "to": upgrade.target,
+        "version": upgrade.version,
+        "rehearsed": True,
+        "figures_equal": upgrade.figures_equal,
+        "rights_equal": upgrade.rights_equal,
+        "unavailable_seconds": round((opened - closed).total_seconds(), 3) if closed and opened else None,
+        "kept_database": upgrade.kept_database,
+    }
+
+
+def _upgrade(upgrade_id: int) -> Upgrade:
+    return Upgrade.objects.select_related("environment__system__organisation", "system", "rehearsal").get(pk=upgrade_id)
