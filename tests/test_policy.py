@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from tests import people as made
 from tests import policy
+from tests.services.clients import new_client
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate import secrets, tokens
 from wellkept.estate.access import Console
@@ -75,7 +76,7 @@ class Caller:
 
     def client(self) -> Client:
         """A browser; the person signs in once and is signed in again by the cookie, because signing in is slow."""
-        client = Client(raise_request_exception=False)
+        client = new_client(raise_request_exception=False)
         if self.person is not None and not self.session:
             client.force_login(self.person, BACKEND)
             self.session.update({name: morsel.value for name, morsel in client.cookies.items()})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
 
+from tests.services.clients import new_client
 from wellkept.estate import tokens
 from wellkept.estate.access import Console
 from wellkept.estate.models import Organisation, Person, Role
@@ -24,7 +24,7 @@ class Program:
         """The status and the parsed answer."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         body = "" if data is None else json.dumps(data)
-        response = Client().generic(method, f"/api{path}", body, content_type="application/json", headers=headers)
+        response = new_client().generic(method, f"/api{path}", body, content_type="application/json", headers=headers)
         return response.status_code, json.loads(response.content) if response.content else None
 
     def get(self, path: str) -> tuple[int, Any]:
