@@ -109,10 +109,15 @@ class Supervisor:
     """Whether the database ends with us: when we started it, or when whoever made us wants it."""
 
     def start(self) -> None:
-        """Start everything and return when the pages answer. Raises PlatformError when they do not."""
+        """Start everything and return when the pages answer. Raises PlatformError when they do not, or when the tables are of another version."""
         cluster = self.home.cluster()
         self.stops_database = uses_own_database() and (self.stops_database or not postgres.running(cluster))
         start_database(self.home)
+        try:
+            require_current_tables()
+        except PlatformError:
+            self.stop()
+            raise
         program = [sys.executable, "-m", "wellkept"]
         self.children = [
             Child("web", [*program, "web", "--host", self.host, "--port", str(self.port)]),
@@ -309,6 +314,13 @@ def database_state() -> dict[str, Any]:
     except OperationalError as error:
         raise PlatformError(f"the database does not answer: {str(error).strip().splitlines()[0]}") from error
     return {"server": version // 10000, "unapplied": len(plan)}
+
+
+def require_current_tables() -> None:
+    """Raise PlatformError when the tables are those of an earlier version: everything would fail somewhere else, with a text that helps nobody."""
+    missing = database_state()["unapplied"]
+    if missing:
+        raise PlatformError(f"{missing} changes of this version are not applied to the database yet; run: wellkept init (it may be repeated)")
 
 
 def status(home: Home) -> dict[str, Any]:

@@ -127,6 +127,17 @@ def test_doctor_notices_a_readable_key_and_a_stopped_database(home):
     assert {"secret key", "database"} <= bad
 
 
+def test_tables_of_an_earlier_version_are_refused(home):
+    with postgres.connect(home.cluster().server("wellkept"), "wellkept") as connection:
+        connection.execute("DELETE FROM django_migrations WHERE name = (SELECT max(name) FROM django_migrations WHERE app = 'wellkept')")
+    for name in ("up", "web", "worker"):
+        done = run(home.path, name)
+        assert (done.returncode, "run: wellkept init" in done.stderr, "Traceback" in done.stderr) == (3, True, False), done.stderr
+    postgres.stop(home.cluster())
+    assert run(home.path, "up").returncode == 3
+    assert processes_of(home.path) == []
+
+
 @pytest.mark.slow
 def test_ctrl_c_stops_everything(up, home):
     process, address = up

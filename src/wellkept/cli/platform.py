@@ -43,6 +43,7 @@ def web(host: Host = "127.0.0.1", port: Port = None) -> None:
     """Run the pages and the API only."""
     pid_one.bury_for_all()
     home = _set_up_home()
+    platform.require_current_tables()
     import uvicorn
 
     uvicorn.run(
@@ -60,7 +61,7 @@ def worker(name: Annotated[str | None, typer.Option(help="The worker's name; def
     """Run a worker: it carries out operations, takes over those of dead workers, and fires schedules."""
     pid_one.bury_for_all()
     _set_up_home()
-    platform.setup_django()
+    platform.require_current_tables()
     from wellkept.operations import runtime
 
     runtime.serve(name)
