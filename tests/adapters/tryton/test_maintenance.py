@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -171,8 +172,8 @@ def test_the_page_of_a_browser_goes_back_to_the_erp_by_itself(over_tcp: Site) ->
         control.maintain(over_tcp, Notice({"en": "told anew"}))
         page.get_by_text("told anew").wait_for(timeout=20_000)
         assert page.evaluate("window.stays"), "what is told is changed without loading the page again"
-        control.start(over_tcp, roles=("web",))
-        page.wait_for_function("window.stays === undefined", timeout=30_000)
+        with page.expect_event("load", timeout=90_000):
+            control.start(over_tcp, roles=("web",))
         assert "維護" not in page.content()
         assert troubles == []
         browser.close()
@@ -248,6 +249,16 @@ def test_an_upload_is_heard_to_its_end_and_refused(shut: Site) -> None:
 def _memory(site: Site) -> int:
     (group,) = groups(site)
     return int(Path(f"/proc/{group}/statm").read_text().split()[1]) * 4096
+
+
+def test_a_client_that_tries_tls_first_learns_at_once_that_there_is_none(shut: Site) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
+        made.settimeout(20)
+        made.connect(shut.url.removeprefix("unix:"))
+        began = time.monotonic()
+        with pytest.raises(OSError):  # noqa: PT011 - an end or a reset, as it comes
+            ssl.create_default_context().wrap_socket(made, server_hostname="localhost")
+        assert time.monotonic() - began < 4
 
 
 def test_who_says_nothing_or_too_much_keeps_nobody_else_out(shut: Site) -> None:
@@ -342,12 +353,17 @@ def test_a_path_that_an_ending_tryton_removed_is_taken_again(shut: Site) -> None
     assert path.stat().st_mode & 0o777 == 0o700
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_another_program_at_the_address_is_left_alone(small_company: Site) -> None:
     site = replace(small_company, url=f"http://127.0.0.1:{postgres.free_port()}")
     port = site.url.rpartition(":")[2]
     other = subprocess.Popen([sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        until(lambda: get(site).status_code == 200, 20, "the other program")
+        until(lambda: _listens(int(port)), 20, "the other program")
         with pytest.raises(Conflicting, match="another program answers"):
             control.maintain(site, in_minutes(5))
         assert control.notice(site) is None

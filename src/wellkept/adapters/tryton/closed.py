@@ -211,7 +211,11 @@ def rpc_call(body: bytes) -> tuple[Any, str | None]:
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:
     """Method, headers (small letters) and the beginning of the body of one request."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    first = await reader.readexactly(1)
+    if not first.isalpha():
+        # Tryton's desktop client tries TLS first, and would wait for five seconds for an answer to that.
+        raise ValueError("this is no HTTP")
+    head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
     size = min(int(headers.get("content-length") or 0), DROPPED_BYTES)
     body = await reader.readexactly(min(size, BODY_BYTES)) if size > 0 else b""
