@@ -19,6 +19,8 @@ from wellkept.tools import command, postgres
 
 MARK = "owner.json"
 PREFIX = "wkt-"
+KEPT = 4
+"""How many versions of the prepared database stay in the cache."""
 SOURCE = Path(homes.__file__).parent
 LOCK = Path(__file__).parents[2] / "requirements" / "base.txt"
 
@@ -79,6 +81,8 @@ def _prepare(kept: Path) -> None:
     command.run(["cp", "--archive", cluster.data, fresh])
     fresh.rename(kept)
     remove_home(home)
+    for old in sorted(kept.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old)
 
 
 def remove_home(home: homes.Home) -> None:
