@@ -30,6 +30,7 @@ def slow_fork():
     time.sleep({late} if child else 0)
     return child
 os.fork = slow_fork
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has had ignored
 pid_one.bury_for_all()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
 print("ready", flush=True)
