@@ -146,6 +146,23 @@ def test_a_migration_that_fails_is_taken_back(production: Production) -> None:
     assert content(production.site) == before
 
 
+def test_an_upgrade_that_is_stuck_is_taken_back_by_another_run(production: Production) -> None:
+    run_id, before = production.run_id, content(production.site)
+    number = apply.begin(run_id, production.environment.pk, NEXT)["upgrade_id"]
+    apply.close(run_id, number)
+    apply.copy_database(run_id, number)
+    other = new_run(production.environment.system.organisation, "upgrades.take_back")
+    place = production.environment.pk
+    assert "does not wait" in failed(lambda: apply.take_back_stuck(other, place, number))
+    apply.clean_up(run_id)
+    assert Upgrade.objects.get(pk=number).state == UpgradeState.STUCK
+    assert "does not wait" in failed(lambda: apply.take_back_stuck(other, place + 1, number))
+    assert apply.take_back_stuck(other, place, number)["changed"]
+    assert content(production.site) == before
+    assert production.version.startswith(f"{SERIES}.")
+    scratch.remove(other)
+
+
 def test_an_upgrade_is_kept_and_taken_back_from_every_step(production: Production, migrated: str) -> None:
     """The steps in their order; after one it is taken back, and the ERP is what it was. Then all of them are done, and it is kept."""
     site, run_id = production.site, production.run_id

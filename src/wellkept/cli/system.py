@@ -12,11 +12,13 @@ from django.conf import settings
 from wellkept.adapters.base import Login, Site
 from wellkept.adoption import operations
 from wellkept.cli import output, pick
+from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait, Yes
 from wellkept.cli.pick import OrganisationOption, SystemArgument
 from wellkept.estate import access, adopt, provision, systems
 from wellkept.estate.errors import Invalid
-from wellkept.estate.models import Kind, System
+from wellkept.estate.models import Environment, Kind, System
+from wellkept.operations import leases
 from wellkept.tools.postgres import Server
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ERPs that are kept: adopt, provision, look at them.")
@@ -130,6 +132,7 @@ def provision_(
 def start(name: SystemArgument, as_json: Json = False) -> None:
     """Start a system that was provisioned here: its database, then its server."""
     environment = pick.environment(name)
+    _not_while_changed(environment)
     systems.start(environment, settings.HOME)
     url = environment.settings.get("url")
     output.emit({"system": environment.system.name, "running": True, "url": url} if as_json else f"{name} runs at {url}", as_json=as_json)
@@ -139,6 +142,7 @@ def start(name: SystemArgument, as_json: Json = False) -> None:
 def stop(name: SystemArgument, as_json: Json = False) -> None:
     """Stop a system that was provisioned here; it stays stopped until system start."""
     environment = pick.environment(name)
+    _not_while_changed(environment)
     systems.stop(environment, settings.HOME)
     output.emit({"system": environment.system.name, "running": False} if as_json else f"{name} is stopped.", as_json=as_json)
 
@@ -151,6 +155,13 @@ def destroy(name: SystemArgument, confirm: Confirm = None, as_json: Json = False
     output.confirm_name(system.name, confirm, f"This deletes for good: {', '.join(plan['paths'])} ({plan['bytes'] / 1e6:.0f} MB)")
     done = provision.destroy(system, settings.HOME, who=pick.WHO)
     output.emit(done if as_json else f"{system.name} is destroyed.", as_json=as_json)
+
+
+def _not_while_changed(environment: Environment) -> None:
+    """An upgrade has the ERP closed for a reason, and opens it itself."""
+    held = leases.holder(environment.pk)
+    if held is not None:
+        output.fail(ExitCode.CONFLICT, f"nothing was done: run {held.run_id} ({held.run.operation}) is changing {environment.system.name}")
 
 
 def _password(variable: str, question: str) -> str | None:

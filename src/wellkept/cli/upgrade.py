@@ -18,7 +18,7 @@ from wellkept.lib.text import say
 from wellkept.operations import runtime
 from wellkept.operations.models import RunState
 from wellkept.upgrades import gates, queries
-from wellkept.upgrades.models import Assessment, Rehearsal
+from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
 app.add_typer(notes.app, name="notes")
@@ -154,11 +154,28 @@ def apply(
     seen = gates.look(environment, to)
     shut = [say(gate.why) for gate in seen.gates if not gate.open]
     if shut or seen.rehearsal is None:
-        output.fail(ExitCode.FAILED, f"nothing was started: {'; '.join(shut)}")
+        output.fail(ExitCode.NOT_PROVEN, f"nothing was started: {'; '.join(shut)}")
     minutes = (seen.rehearsal.report.get("migrate", {}).get("seconds") or 0) / 60
     told = f"Nobody can work with {environment.system.name} meanwhile; the rehearsal migrated for {minutes:.1f} minutes"
     output.confirm_name(environment.system.name, confirm, told)
     _submit("upgrades.apply", environment, to, repository, wait=wait, as_json=as_json)
+
+
+@app.command("take-back")
+def take_back(system: SystemArgument, confirm: Confirm = None, wait: Wait = True, as_json: Json = False) -> None:
+    """Take an upgrade back that stopped where a person must decide: the database and the release from before, whatever was reached."""
+    environment = pick.environment(system)
+    access.require(pick.WHO, Role.ADMINISTRATOR, environment.system)
+    stuck = Upgrade.objects.filter(environment=environment, state=UpgradeState.STUCK).order_by("-started_at").first()
+    if stuck is None:
+        raise NotFound(f"no upgrade of {environment.system.name} waits for a person")
+    told = f"{environment.system.name} goes back to {stuck.current}: the database from before gets its name again, and the migrated copy is dropped"
+    output.confirm_name(environment.system.name, confirm, told)
+    arguments = {"upgrade_id": stuck.pk}
+    run = runtime.submit("upgrades.take_back", organisation=environment.system.organisation, environment=environment, arguments=arguments)
+    if wait:
+        output.finish(output.follow(run), as_json=as_json)
+    output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
 
 
 def _submit(operation: str, environment: Environment, to: str, repository: str | None, *, wait: bool, as_json: bool) -> None:

@@ -222,6 +222,14 @@ def take_back(run_id: str, upgrade_id: int) -> Facts:
     return {"seconds": round(seconds, 3), "changed": True}
 
 
+def take_back_stuck(run_id: str, environment_id: int, upgrade_id: int) -> Facts:
+    """Take back an upgrade that waits for a person. Raises Failed for any other."""
+    stuck = Upgrade.objects.filter(pk=upgrade_id, environment_id=environment_id, state__in=(UpgradeState.STUCK, UpgradeState.TAKEN_BACK))
+    if not stuck.exists():
+        raise Failed(message(gettext_noop("This upgrade does not wait for a person, so nothing was done")))
+    return take_back(run_id, upgrade_id)
+
+
 def clean_up(run_id: str) -> None:
     """At the end of every run: an upgrade that is neither kept nor taken back needs a person; both databases stay."""
     left = Upgrade.objects.filter(run_id=uuid.UUID(run_id), state=UpgradeState.RUNNING)

@@ -194,3 +194,18 @@ def _take_back(run: Runbook, upgrade_id: int, ending: Ending) -> None:
     if back["changed"]:
         text = gettext_noop("{reason}. It was taken back in {seconds} s, and the books are as before")
         raise RolledBack(message(text, reason=ending.message, seconds=round(back["seconds"], 1))) from ending
+
+
+@operation(
+    "upgrades.take_back",
+    title=gettext_noop("Take an upgrade back"),
+    maintenance_type="corrective",
+    phases=(("back", gettext_noop("Take it back")),),
+    changes_environment=True,
+)
+def take_back_upgrade(run: Runbook, *, upgrade_id: int) -> Outcome:
+    """Take an upgrade back that its own run could not; it may be tried again until it works."""
+    if run.environment_id is None:
+        raise Failed(message(gettext_noop("This system has no environment to look at")))
+    back = run.step("back", apply.take_back_stuck, run.id, run.environment_id, upgrade_id, limit=10 * MINUTE, shielded=True)
+    return Outcome(message(gettext_noop("The upgrade was taken back in {seconds} s"), seconds=round(back["seconds"], 1)), back)
