@@ -27,7 +27,7 @@ from wellkept.upgrades.models import Rehearsal, RehearsalState, Upgrade, Upgrade
 
 GOOD = "migrated_and_kept"
 FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
-SOME = ("close", "migrate", "exchange", "open")
+SOME = ("close", "migrate", "exchange")
 """The steps after which it is taken back where not all of them are asked for: those that change something outside of the copy, and one within."""
 
 
@@ -186,7 +186,7 @@ def test_an_upgrade_is_kept_and_taken_back_from_every_step(production: Productio
     ]
     seconds = {}
     original = identity(server, upgrade.database)
-    tried = [name for name, _step in steps if FULL or name in SOME]
+    tried = [name for name, _step in steps[:-1] if FULL or name in SOME]
     for count, name in ((count, name) for count, (name, _step) in enumerate(steps, start=1) if name in tried):
         Upgrade.objects.filter(pk=number).update(state=UpgradeState.RUNNING, closed_at=None, opened_at=None)
         for _name, step in steps[:count]:
@@ -194,6 +194,9 @@ def test_an_upgrade_is_kept_and_taken_back_from_every_step(production: Productio
         back = apply.take_back(run_id, number)
         seconds[name] = back["seconds"]
         assert back["changed"]
+        with postgres.connect(server, upgrade.database) as connection:
+            connection.execute("UPDATE party_party SET write_uid = write_uid WHERE id = 1")
+        assert apply.take_back(run_id, number)["changed"], "once more, after people have worked, changes nothing"
         assert production.version.startswith(f"{SERIES}."), name
         assert control.notice(site) is None
         assert not databases.fenced(server, upgrade.database)
@@ -201,10 +204,12 @@ def test_an_upgrade_is_kept_and_taken_back_from_every_step(production: Productio
         assert identity(server, upgrade.database) == original
         assert Upgrade.objects.get(pk=number).state == UpgradeState.TAKEN_BACK
     assert content(site) == before
-    print(f"\nupgrade: taken back after {len(tried)} of {len(steps)} steps, violations: 0, seconds: {seconds}")
+    print(f"\nupgrade: taken back after {len(tried)} of {len(steps) - 1} steps, violations: 0, seconds: {seconds}")
 
     Upgrade.objects.filter(pk=number).update(state=UpgradeState.RUNNING, closed_at=None, opened_at=None)
     facts = {name: step() for name, step in steps}
+    assert "people have written since" in failed(lambda: apply.take_back(run_id, number))
+    assert production.version == NEXT
     result = apply.finish(number, facts)
     assert (result["kept"], result["figures_equal"], result["rights_equal"]) == (True, True, True)
     assert production.version == NEXT

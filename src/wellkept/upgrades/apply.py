@@ -164,7 +164,11 @@ def exchange(run_id: str, upgrade_id: int) -> Facts:
 
 
 def reopen(run_id: str, upgrade_id: int) -> Facts:
-    """Start the new release for everybody, and look around once more."""
+    """Start the new release for everybody, and look around once more.
+
+    From here on people write into the migrated database: that is noted before it starts, and nothing takes it back by itself any more.
+    """
+    Upgrade.objects.filter(pk=upgrade_id, opened_at=None).update(opened_at=timezone.now())
     upgrade = _upgrade(upgrade_id)
     with told():
         site = connect.site(upgrade.environment)
@@ -174,7 +178,8 @@ def reopen(run_id: str, upgrade_id: int) -> Facts:
             control.stop(site)
             control.start(site)
         seen = work.looked(made, site, most=AGAIN)
-    Upgrade.objects.filter(pk=upgrade_id, opened_at=None).update(opened_at=timezone.now())
+    # So long nobody could work: it counts once somebody can.
+    Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.RUNNING).update(opened_at=timezone.now())
     return {"seen": seen}
 
 
@@ -187,12 +192,18 @@ def finish(upgrade_id: int, facts: Facts) -> Facts:
 
 
 def take_back(run_id: str, upgrade_id: int) -> Facts:
-    """Put everything back as it was, wherever the upgrade stood; timed until people can work again, then the books are read once more.
+    """Put everything back as it was, wherever the upgrade stood; timed until people can work again.
 
-    The migrated copy is dropped only when all of this is proven.
+    The books are compared before anybody is let in, and the migrated copy is dropped when all of this is done. Raises Failed once the new release
+    was opened: what people have written there since would be lost.
     """
     upgrade = _upgrade(upgrade_id)
     started = time.monotonic()
+    if upgrade.state == UpgradeState.TAKEN_BACK:
+        return _opened_again(run_id, upgrade, started)
+    if upgrade.opened_at is not None:
+        text = gettext_noop("The new release was opened already, and what people have written since would be lost with it")
+        raise Failed(message(text))
     with told():
         made = _work(run_id, upgrade)
         control = made.ability("control")
@@ -211,14 +222,23 @@ def take_back(run_id: str, upgrade_id: int) -> Facts:
         if said:
             text = gettext_noop("After it was taken back the books differ in {count} places: {first}")
             raise Failed(message(text, count=len(said), first=said[0]))
-        site = connect.site(Environment.objects.get(pk=upgrade.environment_id))
-        control.stop(site)
-        control.start(site)
+    # From here on people may write again: repeated, this must neither close the ERP nor compare its books.
+    Upgrade.objects.filter(pk=upgrade_id).update(state=UpgradeState.TAKEN_BACK, ended_at=timezone.now())
+    return _opened_again(run_id, upgrade, started)
+
+
+def _opened_again(run_id: str, upgrade: Upgrade, started: float) -> Facts:
+    """Start the old release for everybody on its own database, and drop the migrated copy."""
+    with told():
+        made = _work(run_id, upgrade)
+        control = made.ability("control")
+        site = connect.site(Environment.objects.select_related("system").get(pk=upgrade.environment_id))
+        if not control.alive(site) or control.notice(site) is not None:
+            control.stop(site)
+            control.start(site)
         work.looked(made, site, most=AGAIN)
         seconds = time.monotonic() - started
-        Upgrade.objects.filter(pk=upgrade_id, opened_at=None).update(opened_at=timezone.now())
         postgres.drop_database(made.server, made.new)
-    Upgrade.objects.filter(pk=upgrade_id).update(state=UpgradeState.TAKEN_BACK, ended_at=timezone.now())
     return {"seconds": round(seconds, 3), "changed": True}
 
 

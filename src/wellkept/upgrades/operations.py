@@ -180,16 +180,16 @@ def _upgrade_production(run: Runbook, upgrade_id: int, modules: dict[str, str]) 
         "compare": run.step("compare", apply.compare_books, run.id, upgrade_id, limit=HOUR),
         "smoke": run.step("smoke", apply.smoke, run.id, upgrade_id, limit=10 * MINUTE),
         "exchange": run.step("exchange", apply.exchange, run.id, upgrade_id, limit=2 * MINUTE),
-        "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=10 * MINUTE),
+        "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=10 * MINUTE, shielded=True),
     }
 
 
 def _take_back(run: Runbook, upgrade_id: int, ending: Ending) -> None:
-    """Take the upgrade back because of an ending. Raises RolledBack, or NeedsAttention when that fails; nothing where nothing had changed."""
+    """Take the upgrade back because of an ending. Raises RolledBack, or NeedsAttention when that cannot be; nothing where nothing had changed."""
     try:
         back = run.step("back", apply.take_back, run.id, upgrade_id, limit=10 * MINUTE, shielded=True)
     except Ending as worse:
-        text = gettext_noop("{reason}. It could not be taken back: {why}. Nothing was deleted; both databases are there, and the ERP is closed")
+        text = gettext_noop("{reason}. It was not taken back: {why}. Nothing was deleted, and both databases are there")
         raise NeedsAttention(message(text, reason=ending.message, why=worse.message)) from worse
     if back["changed"]:
         text = gettext_noop("{reason}. It was taken back in {seconds} s, and the books are as before")
