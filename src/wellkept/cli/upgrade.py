@@ -16,7 +16,7 @@ from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment, Role, System
 from wellkept.lib.text import say
 from wellkept.operations import runtime
-from wellkept.operations.models import RunState
+from wellkept.operations.models import Run, RunState
 from wellkept.upgrades import gates, queries
 from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 
@@ -61,7 +61,7 @@ def assess(
     environment = pick.environment(system)
     run = runtime.submit("upgrades.assess", organisation=environment.system.organisation, environment=environment, arguments={"target": to})
     if not wait:
-        output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+        _end(run, wait=False, as_json=as_json)
         return
     run = output.follow(run)
     if run.state != RunState.SUCCEEDED:
@@ -89,9 +89,7 @@ def look(system: SystemArgument, wait: Wait = True, as_json: Json = False) -> No
     """Ask the package index which releases there are of a system's ERP."""
     environment = pick.environment(system)
     run = runtime.submit("upgrades.look", organisation=environment.system.organisation, environment=environment)
-    if wait:
-        output.finish(output.follow(run), as_json=as_json)
-    output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+    _end(run, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -173,14 +171,17 @@ def take_back(system: SystemArgument, confirm: Confirm = None, wait: Wait = True
     output.confirm_name(environment.system.name, confirm, told)
     arguments = {"upgrade_id": stuck.pk}
     run = runtime.submit("upgrades.take_back", organisation=environment.system.organisation, environment=environment, arguments=arguments)
-    if wait:
-        output.finish(output.follow(run), as_json=as_json)
-    output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+    _end(run, wait=wait, as_json=as_json)
 
 
 def _submit(operation: str, environment: Environment, to: str, repository: str | None, *, wait: bool, as_json: bool) -> None:
     chosen = {"repository_id": pick_repository(repository).pk} if repository is not None else {}
     run = runtime.submit(operation, organisation=environment.system.organisation, environment=environment, arguments={"target": to, **chosen})
+    _end(run, wait=wait, as_json=as_json)
+
+
+def _end(run: Run, *, wait: bool, as_json: bool) -> None:
+    """Show the run to its end and leave with its code, or only say that it was started."""
     if wait:
         output.finish(output.follow(run), as_json=as_json)
     output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)

@@ -28,7 +28,7 @@ from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.tools import postgres
 from wellkept.upgrades import gates, notes, work
-from wellkept.upgrades.models import Upgrade, UpgradeState
+from wellkept.upgrades.models import RehearsalState, Upgrade, UpgradeState
 from wellkept.upgrades.work import Work
 
 LANGUAGES = ("en", "zh-hant", "zh-hans")
@@ -330,7 +330,7 @@ def _told(upgrade: Upgrade) -> Facts:
         "from": upgrade.current,
         "to": upgrade.target,
         "version": upgrade.version,
-        "rehearsed": True,
+        "rehearsed": upgrade.rehearsal.state == RehearsalState.SUCCEEDED,
         "figures_equal": upgrade.figures_equal,
         "rights_equal": upgrade.rights_equal,
         "unavailable_seconds": round((opened - closed).total_seconds(), 3) if closed and opened else None,
