@@ -3,9 +3,10 @@
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
 from wellkept.operations.models import Checkpoint, Lease, Record, Run, Schedule, Step, Worker
-from wellkept.upgrades.models import Assessment, NoteVersion, Rehearsal, Release, Upgrade
+from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Rehearsal, Release, Upgrade
 
 __all__ = [
+    "Acceptance",
     "ApiToken",
     "Assessment",
     "Backup",

@@ -75,6 +75,7 @@ PLACES: dict[str, Place] = {
     "Drill": Place("organisation", "system"),
     "Assessment": Place("organisation", "system"),
     "NoteVersion": Place("organisation", "system"),
+    "Acceptance": Place("organisation", "system"),
     "Rehearsal": Place("organisation", "system"),
     "Upgrade": Place("organisation", "system"),
 }

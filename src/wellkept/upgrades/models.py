@@ -87,6 +87,41 @@ class NoteVersion(models.Model):
         return f"{self.name} ({self.version})"
 
 
+class Acceptance(models.Model):
+    """A person's word that one finding of an upgrade is meant to be: lines of the migration's log, or a difference of the books.
+
+    ``finding`` is an entry of ``Rehearsal.judged`` or ``Rehearsal.compared`` without what is only said, and ``digest`` its SHA-256. ``rule`` says how
+    far it goes (see ``upgrades.accept``). Like a note it counts for production once a second person approved it, and never after ``revoked_at``.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="acceptances")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="acceptances")
+    current = models.CharField(_("from"), max_length=30)
+    target = models.CharField(_("to"), max_length=30)
+    finding = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64)
+    rule = models.CharField(max_length=20)
+    reason = models.TextField(_("reason"), max_length=2000)
+    author = models.CharField(max_length=254)
+    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+    approver = models.CharField(max_length=254, blank=True)
+    approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.CharField(max_length=254, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["system", "current", "target", "digest"], condition=models.Q(revoked_at=None), name="one_acceptance_per_finding"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.system_id}: {self.current} → {self.target} ({self.pk})"
+
+
 class RehearsalState(models.TextChoices):
     """How far a rehearsal is."""
 
@@ -100,7 +135,8 @@ class Rehearsal(models.Model):
     """An upgrade that was done on a copy, and taken back there.
 
     ``version`` is the exact new version, ``modules`` are those that were active, ``notes_digest`` stands for the notes that were done. ``log`` is the
-    end of the migration's log, ``differences`` stored sentences, ``report`` the results of its phases as plain data.
+    end of the migration's log, ``differences`` stored sentences, ``report`` the results of its phases as plain data. ``judged`` are the warnings and
+    errors of the log and ``compared`` all that changed in the books, each with who means it to be so (see ``upgrades.findings``).
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="rehearsals")
@@ -121,6 +157,8 @@ class Rehearsal(models.Model):
     rollback_seconds = models.FloatField(null=True)
     log = models.JSONField(default=list)
     differences = models.JSONField(default=list)
+    judged = models.JSONField(default=list)
+    compared = models.JSONField(default=list)
     report = models.JSONField(default=dict)
 
     class Meta:
@@ -144,7 +182,8 @@ class Upgrade(models.Model):
     """An upgrade of an environment in earnest.
 
     ``database`` is its name in the ERP; the one from before is called ``kept_database`` once they were exchanged, and nobody can connect to it.
-    ``old_interpreter`` and ``new_interpreter`` are the direct paths of both releases. Unavailable from ``closed_at`` to ``opened_at``.
+    ``old_interpreter`` and ``new_interpreter`` are the direct paths of both releases. Unavailable from ``closed_at`` to ``opened_at``. At ``abort_by``
+    it is taken back by itself unless it is through; null where no window has an end.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="upgrades")
@@ -165,11 +204,14 @@ class Upgrade(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
+    abort_by = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     figures_equal = models.BooleanField(null=True)
     rights_equal = models.BooleanField(null=True)
     log = models.JSONField(default=list)
     differences = models.JSONField(default=list)
+    judged = models.JSONField(default=list)
+    compared = models.JSONField(default=list)
     report = models.JSONField(default=dict)
 
     class Meta:
