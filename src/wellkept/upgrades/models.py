@@ -182,8 +182,8 @@ class Upgrade(models.Model):
     """An upgrade of an environment in earnest.
 
     ``database`` is its name in the ERP; the one from before is called ``kept_database`` once they were exchanged, and nobody can connect to it.
-    ``old_interpreter`` and ``new_interpreter`` are the direct paths of both releases. Unavailable from ``closed_at`` to ``opened_at``. At ``abort_by``
-    it is taken back by itself unless it is through; null where no window has an end.
+    ``old_interpreter`` and ``new_interpreter`` are the direct paths of both releases. Unavailable from ``closed_at`` to ``opened_at``. At
+    ``abort_by`` it is taken back by itself unless it is through; null where no window has an end.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="upgrades")

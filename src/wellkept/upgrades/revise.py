@@ -9,19 +9,18 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from wellkept.adapters import registry
 from wellkept.adapters.base import Note
 from wellkept.estate import access
-from wellkept.estate.access import Denied, Who
+from wellkept.estate.access import Who
 from wellkept.estate.errors import Invalid, NotFound, Taken
 from wellkept.estate.models import Role, System
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.lib.text import Message, message
 from wellkept.operations import records
-from wellkept.upgrades import releases
+from wellkept.upgrades import releases, second
 from wellkept.upgrades.models import NoteVersion
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
@@ -120,15 +119,13 @@ def approve(version: NoteVersion, *, who: Who) -> NoteVersion:
     Raises Denied to its author and to whoever may not approve, Taken when it was approved or followed by a newer one meanwhile.
     """
     access.require(who, Role.APPROVER, version)
-    if _same(version, who):
-        raise Denied(gettext_noop("a second person has to approve this: it was written by {author}"), author=version.author)
+    second.refuse_author(version, who)
     with transaction.atomic():
         siblings = NoteVersion.objects.filter(system=version.system, current=version.current, target=version.target, name=version.name)
         newest = siblings.select_for_update().order_by("-version").first()
         if newest is None or newest.pk != version.pk or newest.approved_at is not None:
             raise Taken(gettext_noop("nothing was approved: there is a newer version of this note, or it is approved already"))
-        newest.approver, newest.approver_person, newest.approved_at = access.actor(who), access.person_of(who), timezone.now()
-        newest.save(update_fields=["approver", "approver_person", "approved_at"])
+        second.sign(newest, who)
         told = gettext_noop("Note {name}, version {version}, was approved for {system}, from {current} to {target}")
         _record(newest, told, who)
     return newest
@@ -184,14 +181,6 @@ def _record(version: NoteVersion, told: str, who: Who) -> None:
     said: Message = message(told, system=version.system.name, reason=version.reason, **names)
     data = {**names, "disabled": version.disabled, "sha256": sha256(canonical_json(version.content))}
     records.append(version.organisation, "upgrades.note", said, actor=access.actor(who), system=version.system, data=data)
-
-
-def _same(version: NoteVersion, who: Who) -> bool:
-    """Whether the author asks, in whatever clothes: the person and their tokens are one."""
-    person = access.person_of(who)
-    if person is not None and version.author_person_id is not None:
-        return person.pk == version.author_person_id
-    return access.actor(who) == version.author
 
 
 def _note(version: NoteVersion) -> Note:
