@@ -262,6 +262,21 @@ class ModuleUse:
 
 
 @dataclass(frozen=True)
+class WrittenKind:
+    """What was written into a table in a time: rows ``created``, ``changed`` (they were there before) and ``deleted``, and how many by whom.
+
+    ``title`` is what people call the table, ``people`` names who wrote a row last by the login in the ERP.
+    """
+
+    table: str
+    title: str
+    created: int
+    changed: int
+    deleted: int
+    people: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Migration:
     """What the ERP's own migration left: its exit code (0 is not yet success: read the log), its seconds, and its log with the last error."""
 
@@ -408,6 +423,22 @@ class Activity(Protocol):
     """Which parts of the ERP are used, and since when not, in the words of its data; a role that may only SELECT is enough."""
 
     def modules(self, connection: Connection) -> Sequence[ModuleUse]: ...
+
+
+class Written(Protocol):
+    """What people and programs wrote in the last ``seconds``, by the clock of the database; a role that may only SELECT is enough.
+
+    ``rows`` gives the names of a table's columns first, then its rows, without passwords and keys. ``JOURNAL`` names the table in which the ERP notes
+    what was pressed and deleted; it is no work by itself. ``files`` are those that these rows need.
+    """
+
+    JOURNAL: str
+
+    def kinds(self, connection: Connection, seconds: float) -> Sequence[WrittenKind]: ...
+
+    def rows(self, connection: Connection, table: str, seconds: float) -> Iterator[tuple[Any, ...]]: ...
+
+    def files(self, connection: Connection, database: str, seconds: float, *, layout: Mapping[str, str] | None = None) -> Sequence[FileReference]: ...
 
 
 class Releases(Protocol):

@@ -17,6 +17,7 @@ ABILITIES: dict[str, dict[str, str]] = {
         "releases": "wellkept.adapters.tryton.releases",
         "trials": "wellkept.adapters.tryton.trials",
         "activity": "wellkept.adapters.tryton.activity",
+        "written": "wellkept.adapters.tryton.written",
     },
 }
 

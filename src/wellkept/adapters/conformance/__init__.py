@@ -9,7 +9,7 @@ A check takes a ``Bench`` and raises NotConforming with the claim that does not 
 
 from collections.abc import Callable, Mapping, Sequence
 
-from wellkept.adapters.conformance import activity, control, figures, inspect, neutralise, probes, releases, storage, trials
+from wellkept.adapters.conformance import activity, control, figures, inspect, neutralise, probes, releases, storage, trials, written
 from wellkept.adapters.conformance.bench import Bench, NotConforming
 
 Check = Callable[[Bench], None]
@@ -24,6 +24,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "releases": releases.CHECKS,
     "trials": trials.CHECKS,
     "activity": activity.CHECKS,
+    "written": written.CHECKS,
 }
 
 __all__ = ["CHECKS", "Bench", "Check", "NotConforming"]
