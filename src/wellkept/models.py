@@ -2,18 +2,20 @@
 
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
-from wellkept.operations.models import Checkpoint, Lease, Record, Run, Schedule, Step, Worker
-from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Rehearsal, Release, Upgrade
+from wellkept.operations.models import Checkpoint, Freeze, Lease, Record, Run, Schedule, Step, Window, Worker
+from wellkept.upgrades.models import Acceptance, Approval, Assessment, NoteVersion, Rehearsal, Release, Upgrade, Waiver
 
 __all__ = [
     "Acceptance",
     "ApiToken",
+    "Approval",
     "Assessment",
     "Backup",
     "Checkpoint",
     "Component",
     "Drill",
     "Environment",
+    "Freeze",
     "Host",
     "Lease",
     "Membership",
@@ -30,5 +32,7 @@ __all__ = [
     "Step",
     "System",
     "Upgrade",
+    "Waiver",
+    "Window",
     "Worker",
 ]

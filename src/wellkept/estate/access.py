@@ -68,6 +68,8 @@ PLACES: dict[str, Place] = {
     "Step": Place("run__organisation", "run__system"),
     "Lease": Place("environment__system__organisation", "environment__system"),
     "Schedule": Place("organisation", "system"),
+    "Window": Place("organisation", "system"),
+    "Freeze": Place("organisation", "system"),
     "Record": Place("organisation", "system"),
     "Checkpoint": Place("organisation"),
     "Repository": Place("organisation", "backups__system", several=True),
@@ -77,6 +79,8 @@ PLACES: dict[str, Place] = {
     "NoteVersion": Place("organisation", "system"),
     "Acceptance": Place("organisation", "system"),
     "Rehearsal": Place("organisation", "system"),
+    "Approval": Place("organisation", "system"),
+    "Waiver": Place("organisation", "system"),
     "Upgrade": Place("organisation", "system"),
 }
 OWN: dict[str, str] = {"Person": "pk", "ApiToken": "person", "Membership": "person"}

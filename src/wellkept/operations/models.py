@@ -164,6 +164,37 @@ class Schedule(models.Model):
     problem = models.JSONField(null=True, blank=True)
 
 
+class Window(models.Model):
+    """When production may be changed: every week by the clock of a place (``days``, ``opens``, ``closes``), or once (``starts_at`` to ``ends_at``).
+
+    Without a system it is for all of the organisation. ``days`` are numbers, 0 is Monday; it closes on the next day where ``closes`` is not after
+    ``opens``. ``author`` is named as in records.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="windows")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, null=True, blank=True, related_name="windows")
+    days = models.JSONField(default=list)
+    opens = models.TimeField(_("opens"), null=True, blank=True)
+    closes = models.TimeField(_("closes"), null=True, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    author = models.CharField(max_length=254)
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+
+
+class Freeze(models.Model):
+    """A time in which production stays as it is, whatever its windows say; without a system, all of the organisation."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="freezes")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, null=True, blank=True, related_name="freezes")
+    starts_at = models.DateTimeField(_("from"))
+    ends_at = models.DateTimeField(_("until"))
+    reason = models.CharField(_("reason"), max_length=500)
+    author = models.CharField(max_length=254)
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+
+
 class Record(models.Model):
     """An entry of the tamper-evident history of one organisation; never changed, never deleted."""
 

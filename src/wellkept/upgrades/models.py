@@ -168,6 +168,60 @@ class Rehearsal(models.Model):
         return f"{self.system_id}: {self.current} → {self.target}"
 
 
+class Approval(models.Model):
+    """A second person's word that production may be upgraded as it was rehearsed, once.
+
+    It is for one rehearsal, and ``digest`` stands for what that was (see ``upgrades.agree``). Asker and approver are named as in records, and are two
+    persons; it waits until ``approved_at``, and counts no more after ``withdrawn_at`` or ``used_at``, when an upgrade closed the ERP by it.
+    ``planned_for`` is when people are told that it begins.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="approvals")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="approvals")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="approvals")
+    rehearsal = models.ForeignKey(Rehearsal, on_delete=models.CASCADE, related_name="approvals")
+    digest = models.CharField(max_length=64)
+    planned_for = models.DateTimeField(_("planned start"), null=True, blank=True)
+    asker = models.CharField(max_length=254)
+    asker_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now, editable=False)
+    approver = models.CharField(max_length=254, blank=True)
+    approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.CharField(max_length=254, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["rehearsal"], condition=models.Q(withdrawn_at=None, used_at=None), name="one_open_approval_per_rehearsal")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rehearsal_id} ({self.pk})"
+
+
+class Waiver(models.Model):
+    """An administrator's word that one gate need not be open for what was rehearsed, until ``ends_at``; it counts no more after ``revoked_at``."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="waivers")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="waivers")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="waivers")
+    rehearsal = models.ForeignKey(Rehearsal, on_delete=models.CASCADE, related_name="waivers")
+    digest = models.CharField(max_length=64)
+    gate = models.CharField(max_length=30)
+    reason = models.TextField(_("reason"), max_length=2000)
+    author = models.CharField(max_length=254)
+    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+    ends_at = models.DateTimeField(_("valid until"))
+    revoked_by = models.CharField(max_length=254, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.gate} ({self.pk})"
+
+
 class UpgradeState(models.TextChoices):
     """What became of an upgrade."""
 
@@ -191,6 +245,8 @@ class Upgrade(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="upgrades")
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="upgrade")
     rehearsal = models.ForeignKey(Rehearsal, on_delete=models.PROTECT, related_name="upgrades")
+    approval = models.ForeignKey(Approval, on_delete=models.SET_NULL, null=True, blank=True, related_name="upgrades")
+    waived = models.JSONField(default=list)
     backup = models.ForeignKey(Backup, on_delete=models.SET_NULL, null=True, blank=True, related_name="upgrades")
     current = models.CharField(_("from"), max_length=30)
     target = models.CharField(_("to"), max_length=30)
