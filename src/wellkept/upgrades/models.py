@@ -171,8 +171,8 @@ class Rehearsal(models.Model):
 class Approval(models.Model):
     """A second person's word that production may be upgraded as it was rehearsed, once.
 
-    It is for one rehearsal, and ``digest`` stands for what that was (see ``upgrades.agree``). Asker and approver are named as in records, and are two
-    persons; it waits until ``approved_at``, and counts no more after ``withdrawn_at`` or ``used_at``, when an upgrade closed the ERP by it.
+    It is for one rehearsal, and ``digest`` stands for what that was (see ``upgrades.agree``). ``author``, who asked, and approver are two persons,
+    named as in records; it waits until ``approved_at``, and counts no more after ``withdrawn_at`` or ``used_at``, when an upgrade closed the ERP by it.
     ``planned_for`` is when people are told that it begins.
     """
 
@@ -182,9 +182,9 @@ class Approval(models.Model):
     rehearsal = models.ForeignKey(Rehearsal, on_delete=models.CASCADE, related_name="approvals")
     digest = models.CharField(max_length=64)
     planned_for = models.DateTimeField(_("planned start"), null=True, blank=True)
-    asker = models.CharField(max_length=254)
-    asker_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    asked_at = models.DateTimeField(default=timezone.now, editable=False)
+    author = models.CharField(max_length=254)
+    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
     approver = models.CharField(max_length=254, blank=True)
     approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     approved_at = models.DateTimeField(null=True, blank=True)
