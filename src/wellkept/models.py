@@ -3,7 +3,7 @@
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
 from wellkept.operations.models import Checkpoint, Freeze, Lease, Record, Run, Schedule, Step, Window, Worker
-from wellkept.upgrades.models import Acceptance, Approval, Assessment, NoteVersion, Rehearsal, Release, Upgrade, Waiver
+from wellkept.upgrades.models import Acceptance, Approval, Assessment, Measurement, NoteVersion, Opinion, Rehearsal, Release, Upgrade, Waiver
 
 __all__ = [
     "Acceptance",
@@ -18,8 +18,10 @@ __all__ = [
     "Freeze",
     "Host",
     "Lease",
+    "Measurement",
     "Membership",
     "NoteVersion",
+    "Opinion",
     "Organisation",
     "Person",
     "Record",

@@ -82,6 +82,8 @@ PLACES: dict[str, Place] = {
     "Approval": Place("organisation", "system"),
     "Waiver": Place("organisation", "system"),
     "Upgrade": Place("organisation", "system"),
+    "Measurement": Place("upgrade__organisation", "upgrade__system"),
+    "Opinion": Place("upgrade__organisation", "upgrade__system"),
 }
 OWN: dict[str, str] = {"Person": "pk", "ApiToken": "person", "Membership": "person"}
 """What a person sees of their own, whatever their role: the lookup that leads to the person."""

@@ -7,68 +7,95 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('wellkept', '0003_repository_config_hash'),
+        ("wellkept", "0003_repository_config_hash"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Release',
+            name="Release",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('adapter', models.CharField(max_length=30)),
-                ('series', models.CharField(max_length=30)),
-                ('newest', models.CharField(max_length=60)),
-                ('released', models.DateField(blank=True, null=True)),
-                ('support_end', models.DateField(blank=True, null=True)),
-                ('long_term', models.BooleanField(default=False)),
-                ('seen_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("adapter", models.CharField(max_length=30)),
+                ("series", models.CharField(max_length=30)),
+                ("newest", models.CharField(max_length=60)),
+                ("released", models.DateField(blank=True, null=True)),
+                ("support_end", models.DateField(blank=True, null=True)),
+                ("long_term", models.BooleanField(default=False)),
+                ("seen_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('adapter', 'series'), name='one_release_per_series')],
+                "constraints": [models.UniqueConstraint(fields=("adapter", "series"), name="one_release_per_series")],
             },
         ),
         migrations.CreateModel(
-            name='Assessment',
+            name="Assessment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('current', models.CharField(max_length=30, verbose_name='from')),
-                ('target', models.CharField(max_length=30, verbose_name='to')),
-                ('level', models.CharField(choices=[('well', 'Nothing in the way'), ('watch', 'Look at this first'), ('act', 'Something is in the way')], max_length=10, verbose_name='verdict')),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('report', models.JSONField(default=dict)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assessments', to='wellkept.environment')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assessments', to='wellkept.organisation')),
-                ('run', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='assessment', to='wellkept.run')),
-                ('system', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assessments', to='wellkept.system')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("current", models.CharField(max_length=30, verbose_name="from")),
+                ("target", models.CharField(max_length=30, verbose_name="to")),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[("well", "Nothing in the way"), ("watch", "Look at this first"), ("act", "Something is in the way")],
+                        max_length=10,
+                        verbose_name="verdict",
+                    ),
+                ),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("report", models.JSONField(default=dict)),
+                (
+                    "environment",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="assessments", to="wellkept.environment"),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="assessments", to="wellkept.organisation"),
+                ),
+                (
+                    "run",
+                    models.OneToOneField(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="assessment", to="wellkept.run"
+                    ),
+                ),
+                ("system", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="assessments", to="wellkept.system")),
             ],
             options={
-                'indexes': [models.Index(fields=['system', '-made_at'], name='wellkept_as_system__b5d77e_idx')],
+                "indexes": [models.Index(fields=["system", "-made_at"], name="wellkept_as_system__b5d77e_idx")],
             },
         ),
         migrations.CreateModel(
-            name='NoteVersion',
+            name="NoteVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('current', models.CharField(max_length=30, verbose_name='from')),
-                ('target', models.CharField(max_length=30, verbose_name='to')),
-                ('name', models.SlugField(max_length=80, verbose_name='name')),
-                ('version', models.PositiveIntegerField()),
-                ('content', models.JSONField(default=dict)),
-                ('disabled', models.BooleanField(default=False, verbose_name='left out')),
-                ('reason', models.TextField(max_length=2000, verbose_name='reason')),
-                ('author', models.CharField(max_length=254)),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('approver', models.CharField(blank=True, max_length=254)),
-                ('approved_at', models.DateTimeField(blank=True, null=True)),
-                ('approver_person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('author_person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to='wellkept.organisation')),
-                ('system', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to='wellkept.system')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("current", models.CharField(max_length=30, verbose_name="from")),
+                ("target", models.CharField(max_length=30, verbose_name="to")),
+                ("name", models.SlugField(max_length=80, verbose_name="name")),
+                ("version", models.PositiveIntegerField()),
+                ("content", models.JSONField(default=dict)),
+                ("disabled", models.BooleanField(default=False, verbose_name="left out")),
+                ("reason", models.TextField(max_length=2000, verbose_name="reason")),
+                ("author", models.CharField(max_length=254)),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("approver", models.CharField(blank=True, max_length=254)),
+                ("approved_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "approver_person",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "author_person",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                ("organisation", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="notes", to="wellkept.organisation")),
+                ("system", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="notes", to="wellkept.system")),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('system', 'current', 'target', 'name', 'version'), name='one_note_per_version')],
+                "constraints": [models.UniqueConstraint(fields=("system", "current", "target", "name", "version"), name="one_note_per_version")],
             },
         ),
     ]

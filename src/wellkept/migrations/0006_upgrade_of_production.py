@@ -6,48 +6,66 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('wellkept', '0005_rehearsals'),
+        ("wellkept", "0005_rehearsals"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='rehearsal',
-            name='modules',
+            model_name="rehearsal",
+            name="modules",
             field=models.JSONField(default=list),
         ),
         migrations.CreateModel(
-            name='Upgrade',
+            name="Upgrade",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('current', models.CharField(max_length=30, verbose_name='from')),
-                ('target', models.CharField(max_length=30, verbose_name='to')),
-                ('version', models.CharField(max_length=60, verbose_name='new version')),
-                ('state', models.CharField(choices=[('running', 'Running'), ('kept', 'Kept'), ('taken_back', 'Taken back'), ('failed', 'Failed, nothing was changed'), ('stuck', 'Needs attention')], default='running', max_length=20, verbose_name='state')),
-                ('database', models.CharField(max_length=63)),
-                ('new_database', models.CharField(max_length=63)),
-                ('kept_database', models.CharField(max_length=63)),
-                ('old_interpreter', models.CharField(max_length=500)),
-                ('new_interpreter', models.CharField(blank=True, max_length=500)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('figures_equal', models.BooleanField(null=True)),
-                ('rights_equal', models.BooleanField(null=True)),
-                ('log', models.JSONField(default=list)),
-                ('differences', models.JSONField(default=list)),
-                ('report', models.JSONField(default=dict)),
-                ('backup', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='upgrades', to='wellkept.backup')),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='upgrades', to='wellkept.environment')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='upgrades', to='wellkept.organisation')),
-                ('rehearsal', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='upgrades', to='wellkept.rehearsal')),
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='upgrade', to='wellkept.run')),
-                ('system', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='upgrades', to='wellkept.system')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("current", models.CharField(max_length=30, verbose_name="from")),
+                ("target", models.CharField(max_length=30, verbose_name="to")),
+                ("version", models.CharField(max_length=60, verbose_name="new version")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("kept", "Kept"),
+                            ("taken_back", "Taken back"),
+                            ("failed", "Failed, nothing was changed"),
+                            ("stuck", "Needs attention"),
+                        ],
+                        default="running",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                ("database", models.CharField(max_length=63)),
+                ("new_database", models.CharField(max_length=63)),
+                ("kept_database", models.CharField(max_length=63)),
+                ("old_interpreter", models.CharField(max_length=500)),
+                ("new_interpreter", models.CharField(blank=True, max_length=500)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("figures_equal", models.BooleanField(null=True)),
+                ("rights_equal", models.BooleanField(null=True)),
+                ("log", models.JSONField(default=list)),
+                ("differences", models.JSONField(default=list)),
+                ("report", models.JSONField(default=dict)),
+                (
+                    "backup",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="upgrades", to="wellkept.backup"
+                    ),
+                ),
+                ("environment", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="upgrades", to="wellkept.environment")),
+                ("organisation", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="upgrades", to="wellkept.organisation")),
+                ("rehearsal", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="upgrades", to="wellkept.rehearsal")),
+                ("run", models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name="upgrade", to="wellkept.run")),
+                ("system", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="upgrades", to="wellkept.system")),
             ],
             options={
-                'indexes': [models.Index(fields=['system', '-started_at'], name='wellkept_up_system__d5023a_idx')],
+                "indexes": [models.Index(fields=["system", "-started_at"], name="wellkept_up_system__d5023a_idx")],
             },
         ),
     ]

@@ -7,93 +7,124 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('wellkept', '0007_acceptances'),
+        ("wellkept", "0007_acceptances"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='upgrade',
-            name='waived',
+            model_name="upgrade",
+            name="waived",
             field=models.JSONField(default=list),
         ),
         migrations.CreateModel(
-            name='Approval',
+            name="Approval",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('planned_for', models.DateTimeField(blank=True, null=True, verbose_name='planned start')),
-                ('author', models.CharField(max_length=254)),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('approver', models.CharField(blank=True, max_length=254)),
-                ('approved_at', models.DateTimeField(blank=True, null=True)),
-                ('withdrawn_by', models.CharField(blank=True, max_length=254)),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('approver_person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('author_person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='wellkept.environment')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='wellkept.organisation')),
-                ('rehearsal', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='wellkept.rehearsal')),
-                ('system', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='wellkept.system')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64)),
+                ("planned_for", models.DateTimeField(blank=True, null=True, verbose_name="planned start")),
+                ("author", models.CharField(max_length=254)),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("approver", models.CharField(blank=True, max_length=254)),
+                ("approved_at", models.DateTimeField(blank=True, null=True)),
+                ("withdrawn_by", models.CharField(blank=True, max_length=254)),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "approver_person",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "author_person",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                ("environment", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="approvals", to="wellkept.environment")),
+                (
+                    "organisation",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="approvals", to="wellkept.organisation"),
+                ),
+                ("rehearsal", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="approvals", to="wellkept.rehearsal")),
+                ("system", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="approvals", to="wellkept.system")),
             ],
         ),
         migrations.AddField(
-            model_name='upgrade',
-            name='approval',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='upgrades', to='wellkept.approval'),
+            model_name="upgrade",
+            name="approval",
+            field=models.ForeignKey(
+                blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="upgrades", to="wellkept.approval"
+            ),
         ),
         migrations.CreateModel(
-            name='Freeze',
+            name="Freeze",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField(verbose_name='from')),
-                ('ends_at', models.DateTimeField(verbose_name='until')),
-                ('reason', models.CharField(max_length=500, verbose_name='reason')),
-                ('author', models.CharField(max_length=254)),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='freezes', to='wellkept.organisation')),
-                ('system', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='freezes', to='wellkept.system')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField(verbose_name="from")),
+                ("ends_at", models.DateTimeField(verbose_name="until")),
+                ("reason", models.CharField(max_length=500, verbose_name="reason")),
+                ("author", models.CharField(max_length=254)),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("organisation", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="freezes", to="wellkept.organisation")),
+                (
+                    "system",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name="freezes", to="wellkept.system"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Waiver',
+            name="Waiver",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('gate', models.CharField(max_length=30)),
-                ('reason', models.TextField(max_length=2000, verbose_name='reason')),
-                ('author', models.CharField(max_length=254)),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('ends_at', models.DateTimeField(verbose_name='valid until')),
-                ('revoked_by', models.CharField(blank=True, max_length=254)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('author_person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waivers', to='wellkept.environment')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waivers', to='wellkept.organisation')),
-                ('rehearsal', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waivers', to='wellkept.rehearsal')),
-                ('system', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waivers', to='wellkept.system')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64)),
+                ("gate", models.CharField(max_length=30)),
+                ("reason", models.TextField(max_length=2000, verbose_name="reason")),
+                ("author", models.CharField(max_length=254)),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("ends_at", models.DateTimeField(verbose_name="valid until")),
+                ("revoked_by", models.CharField(blank=True, max_length=254)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "author_person",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                ("environment", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="waivers", to="wellkept.environment")),
+                ("organisation", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="waivers", to="wellkept.organisation")),
+                ("rehearsal", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="waivers", to="wellkept.rehearsal")),
+                ("system", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="waivers", to="wellkept.system")),
             ],
         ),
         migrations.CreateModel(
-            name='Window',
+            name="Window",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('days', models.JSONField(default=list)),
-                ('opens', models.TimeField(blank=True, null=True, verbose_name='opens')),
-                ('closes', models.TimeField(blank=True, null=True, verbose_name='closes')),
-                ('time_zone', models.CharField(default='UTC', max_length=64, verbose_name='time zone')),
-                ('starts_at', models.DateTimeField(blank=True, null=True)),
-                ('ends_at', models.DateTimeField(blank=True, null=True)),
-                ('author', models.CharField(max_length=254)),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='windows', to='wellkept.organisation')),
-                ('system', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='windows', to='wellkept.system')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("days", models.JSONField(default=list)),
+                ("opens", models.TimeField(blank=True, null=True, verbose_name="opens")),
+                ("closes", models.TimeField(blank=True, null=True, verbose_name="closes")),
+                ("time_zone", models.CharField(default="UTC", max_length=64, verbose_name="time zone")),
+                ("starts_at", models.DateTimeField(blank=True, null=True)),
+                ("ends_at", models.DateTimeField(blank=True, null=True)),
+                ("author", models.CharField(max_length=254)),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("organisation", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="windows", to="wellkept.organisation")),
+                (
+                    "system",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name="windows", to="wellkept.system"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='approval',
-            constraint=models.UniqueConstraint(condition=models.Q(('used_at', None), ('withdrawn_at', None)), fields=('rehearsal',), name='one_open_approval_per_rehearsal'),
+            model_name="approval",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("used_at", None), ("withdrawn_at", None)), fields=("rehearsal",), name="one_open_approval_per_rehearsal"
+            ),
         ),
     ]

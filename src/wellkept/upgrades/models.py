@@ -269,9 +269,59 @@ class Upgrade(models.Model):
     judged = models.JSONField(default=list)
     compared = models.JSONField(default=list)
     report = models.JSONField(default=dict)
+    discarded = models.JSONField(default=dict)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    closing = models.JSONField(default=dict)
+    followed_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["system", "-started_at"])]
 
     def __str__(self) -> str:
         return f"{self.system_id}: {self.current} → {self.target}"
+
+    @property
+    def is_patch(self) -> bool:
+        """Whether only the code changes: a newer version of the same series."""
+        return self.current == self.target
+
+
+class Measurement(models.Model):
+    """How an ERP worked at a moment: ``before`` an upgrade, or after it.
+
+    ``timings`` are seconds by transaction, several of each, ``errors`` lines of the ERP's own log by what they say with how often since the last
+    measurement, ``statements`` the slowest statements by PostgreSQL's own account; null where that could not be seen.
+    """
+
+    upgrade = models.ForeignKey(Upgrade, on_delete=models.CASCADE, related_name="measurements")
+    before = models.BooleanField(default=False)
+    at = models.DateTimeField(default=timezone.now)
+    timings = models.JSONField(default=dict)
+    errors = models.JSONField(null=True)
+    statements = models.JSONField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["upgrade", "at"]
+
+
+class Answer(models.TextChoices):
+    """How somebody works since an upgrade."""
+
+    BETTER = "better", _("Better than before")
+    SAME = "same", _("As before")
+    WORSE = "worse", _("Worse than before")
+    BLOCKED = "blocked", _("I cannot do my work")
+
+
+class Opinion(models.Model):
+    """What a person says of the work since an upgrade: the newest answer counts."""
+
+    upgrade = models.ForeignKey(Upgrade, on_delete=models.CASCADE, related_name="opinions")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    answer = models.CharField(_("How is your work since the upgrade?"), max_length=10, choices=Answer)
+    comment = models.TextField(_("What should we know?"), max_length=2000, blank=True)
+    language = models.CharField(max_length=10)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["upgrade", "person"], name="one_opinion_per_person")]
