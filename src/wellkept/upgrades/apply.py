@@ -9,16 +9,13 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.utils import timezone, translation
-from django.utils.translation import gettext, gettext_noop
+from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from wellkept import home
-from wellkept.adapters.base import Notice, Site
+from wellkept.adapters.base import Site
 from wellkept.backups.failures import told
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
@@ -27,16 +24,12 @@ from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.tools import postgres
-from wellkept.upgrades import gates, notes, work
+from wellkept.upgrades import gates, notes, production, work
 from wellkept.upgrades.models import RehearsalState, Upgrade, UpgradeState
 from wellkept.upgrades.work import Work
 
-LANGUAGES = ("en", "zh-hant", "zh-hans")
-REASON = gettext_noop("A new release is being installed.")
 KINDS, AGAIN = 10, 2
 """How many kinds of record are looked at before the exchange, and once more when people wait at the door; the rehearsal looks at all."""
-SPARE = 1.5
-"""How much longer than in the rehearsal people are told that it takes."""
 Facts = dict[str, Any]
 
 
@@ -60,8 +53,8 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
             "target": target,
             "version": seen.rehearsal.version,
             "database": site.database,
-            "new_database": _name(site.database, "next", run_id),
-            "kept_database": _name(site.database, "before", run_id),
+            "new_database": production.name(site.database, "next", run_id),
+            "kept_database": production.name(site.database, "before", run_id),
             "old_interpreter": str(links.direct(site.interpreter)) if site.interpreter else "",
         },
     )
@@ -70,11 +63,11 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
 
 def install(upgrade_id: int, backup_id: int) -> Facts:
     """Install the new release beside the old one, before anything is stopped. It has to be exactly the rehearsed one."""
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     environment = upgrade.environment
     with told():
         site = connect.site(environment)
-        folder = _code(upgrade, site)
+        folder = production.code(upgrade, site)
         interpreter = connect.ability(environment, "releases").install(folder, upgrade.target, cache=home.cache(), on_line=work.say)
         seen = connect.ability(environment, "inspect").discover(replace(site, interpreter=interpreter))
     if seen.version_on_disk != upgrade.version:
@@ -87,11 +80,11 @@ def install(upgrade_id: int, backup_id: int) -> Facts:
 
 def close(run_id: str, upgrade_id: int) -> Facts:
     """Show people the page with the end that is expected, refuse programs, and stop the ERP."""
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     began, started = timezone.now(), time.monotonic()
     with told():
-        made = _work(run_id, upgrade)
-        made.ability("control").maintain(made.site, _notice(upgrade))
+        made = production.work_of(run_id, upgrade)
+        made.ability("control").maintain(made.site, production.notice(upgrade))
     Upgrade.objects.filter(pk=upgrade_id, closed_at=None).update(closed_at=began)
     return {"seconds": round(time.monotonic() - started, 3)}
 
@@ -99,7 +92,7 @@ def close(run_id: str, upgrade_id: int) -> Facts:
 def copy_database(run_id: str, upgrade_id: int) -> Facts:
     """Let nobody into the database any more and copy it. Repeated, it starts anew."""
     with told():
-        made = _work(run_id, _upgrade(upgrade_id))
+        made = production.work_of(run_id, production.upgrade(upgrade_id))
         work.exchange_back(made)
         made.ability("storage").share_files(made.site, made.new)
         return work.copy(made)
@@ -107,16 +100,17 @@ def copy_database(run_id: str, upgrade_id: int) -> Facts:
 
 def run_notes(run_id: str, upgrade_id: int, phase: str, modules: Mapping[str, str]) -> Facts:
     """Do the notes of a phase, exactly those that were rehearsed."""
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     shipped = connect.ability(upgrade.environment, "releases").notes(upgrade.current, upgrade.target)
     with told():
-        return work.run_notes(_work(run_id, upgrade), notes.effective(upgrade.system, upgrade.current, upgrade.target, shipped), phase, modules)
+        effective = notes.effective(upgrade.system, upgrade.current, upgrade.target, shipped)
+        return work.run_notes(production.work_of(run_id, upgrade), effective, phase, modules)
 
 
 def migrate(run_id: str, upgrade_id: int, modules: Mapping[str, str]) -> Facts:
     """Migrate the copy. Repeated, it begins with a new copy of the closed database."""
-    upgrade = _upgrade(upgrade_id)
-    made = _work(run_id, upgrade)
+    upgrade = production.upgrade(upgrade_id)
+    made = production.work_of(run_id, upgrade)
     mark = made.folder / "migrating"
     if mark.exists():
         copy_database(run_id, upgrade_id)
@@ -134,7 +128,7 @@ def migrate(run_id: str, upgrade_id: int, modules: Mapping[str, str]) -> Facts:
 def compare_books(run_id: str, upgrade_id: int) -> Facts:
     """Compare books and rights with those of the closed database."""
     with told():
-        facts, said = work.compare_books(_work(run_id, _upgrade(upgrade_id)))
+        facts, said = work.compare_books(production.work_of(run_id, production.upgrade(upgrade_id)))
     equal = {name: facts[name] for name in ("figures_equal", "rights_equal")}
     Upgrade.objects.filter(pk=upgrade_id).update(differences=said, **equal)
     if said:
@@ -145,21 +139,21 @@ def compare_books(run_id: str, upgrade_id: int) -> Facts:
 
 def smoke(run_id: str, upgrade_id: int) -> Facts:
     """Start the new release on the migrated copy where nobody else reaches it, sign in and look around; then stop it."""
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     with told():
-        made = _work(run_id, upgrade)
+        made = production.work_of(run_id, upgrade)
         with _aside(run_id, made, upgrade) as site:
             return {"seen": work.looked(made, site, most=KINDS)}
 
 
 def exchange(run_id: str, upgrade_id: int) -> Facts:
     """Exchange the databases by name and the releases by link: from here on the new one is production."""
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     with told():
-        made = _work(run_id, upgrade)
+        made = production.work_of(run_id, upgrade)
         seconds = work.exchange(made)
         made.ability("storage").unshare_files(made.site, made.new)
-        _use(upgrade, upgrade.new_interpreter)
+        production.use(upgrade, upgrade.new_interpreter)
     return {"seconds": round(seconds, 3)}
 
 
@@ -169,10 +163,10 @@ def reopen(run_id: str, upgrade_id: int) -> Facts:
     From here on people write into the migrated database: that is noted before it starts, and nothing takes it back by itself any more.
     """
     Upgrade.objects.filter(pk=upgrade_id, opened_at=None).update(opened_at=timezone.now())
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     with told():
         site = connect.site(upgrade.environment)
-        made = _work(run_id, upgrade)
+        made = production.work_of(run_id, upgrade)
         control = made.ability("control")
         if not control.alive(site) or control.notice(site) is not None:
             control.stop(site)
@@ -185,27 +179,28 @@ def reopen(run_id: str, upgrade_id: int) -> Facts:
 
 def finish(upgrade_id: int, facts: Facts) -> Facts:
     """Make the upgrade count. The database from before stays, closed."""
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     Environment.objects.filter(pk=upgrade.environment_id).update(version=upgrade.version)
     Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.RUNNING).update(state=UpgradeState.KEPT, ended_at=timezone.now(), report=facts)
-    return {**_told(_upgrade(upgrade_id)), "kept": True, "rehearsed_rollback_seconds": upgrade.rehearsal.rollback_seconds}
+    production.keep_books(upgrade)
+    return {**_told(production.upgrade(upgrade_id)), "kept": True, "rehearsed_rollback_seconds": upgrade.rehearsal.rollback_seconds}
 
 
 def take_back(run_id: str, upgrade_id: int) -> Facts:
     """Put everything back as it was, wherever the upgrade stood; timed until people can work again.
 
-    The books are compared before anybody is let in, and the migrated copy is dropped when all of this is done. Raises Failed once the new release
-    was opened: what people have written there since would be lost.
+    The books are compared before anybody is let in, and the migrated copy is dropped when all of this is done. Once the new release was opened
+    this raises Failed, unless what people have written there since was exported; the migrated database is kept then.
     """
-    upgrade = _upgrade(upgrade_id)
+    upgrade = production.upgrade(upgrade_id)
     started = time.monotonic()
     if upgrade.state == UpgradeState.TAKEN_BACK:
         return _opened_again(run_id, upgrade, started)
-    if upgrade.opened_at is not None:
+    if upgrade.opened_at is not None and not upgrade.discarded:
         text = gettext_noop("The new release was opened already, and what people have written since would be lost with it")
         raise Failed(message(text))
     with told():
-        made = _work(run_id, upgrade)
+        made = production.work_of(run_id, upgrade)
         control = made.ability("control")
         site = connect.site(upgrade.environment)
         if upgrade.closed_at is None and control.notice(site) is None and control.alive(site):
@@ -213,10 +208,10 @@ def take_back(run_id: str, upgrade_id: int) -> Facts:
             return {"seconds": 0.0, "changed": False}
         _stop_aside(run_id, made, upgrade)
         if control.notice(site) is None:
-            control.maintain(site, _notice(upgrade))
+            control.maintain(site, production.notice(upgrade))
         work.exchange_back(made)
         made.ability("storage").unshare_files(made.site, made.new)
-        _use(upgrade, upgrade.old_interpreter)
+        production.use(upgrade, upgrade.old_interpreter)
         progress.milestone("back:exchanged")
         said = work.differs_from_before(made)
         if said:
@@ -230,7 +225,7 @@ def take_back(run_id: str, upgrade_id: int) -> Facts:
 def _opened_again(run_id: str, upgrade: Upgrade, started: float) -> Facts:
     """Start the old release for everybody on its own database, and drop the migrated copy."""
     with told():
-        made = _work(run_id, upgrade)
+        made = production.work_of(run_id, upgrade)
         control = made.ability("control")
         site = connect.site(Environment.objects.select_related("system").get(pk=upgrade.environment_id))
         if not control.alive(site) or control.notice(site) is not None:
@@ -238,14 +233,18 @@ def _opened_again(run_id: str, upgrade: Upgrade, started: float) -> Facts:
             control.start(site)
         work.looked(made, site, most=AGAIN)
         seconds = time.monotonic() - started
-        postgres.drop_database(made.server, made.new)
+        # What people wrote after it was opened is in there: somebody has to remove that on purpose.
+        if not upgrade.discarded:
+            postgres.drop_database(made.server, made.new)
+        production.forget_books(upgrade)
     return {"seconds": round(seconds, 3), "changed": True}
 
 
 def take_back_stuck(run_id: str, environment_id: int, upgrade_id: int) -> Facts:
     """Take back an upgrade that waits for a person. Raises Failed for any other."""
-    stuck = Upgrade.objects.filter(pk=upgrade_id, environment_id=environment_id, state__in=(UpgradeState.STUCK, UpgradeState.TAKEN_BACK))
-    if not stuck.exists():
+    mine = Upgrade.objects.filter(pk=upgrade_id, environment_id=environment_id)
+    waiting = mine.filter(state__in=(UpgradeState.STUCK, UpgradeState.TAKEN_BACK)) | mine.filter(state=UpgradeState.KEPT).exclude(discarded={})
+    if not waiting.exists():
         raise Failed(message(gettext_noop("This upgrade does not wait for a person, so nothing was done")))
     return take_back(run_id, upgrade_id)
 
@@ -254,15 +253,9 @@ def clean_up(run_id: str) -> None:
     """At the end of every run: an upgrade that is neither kept nor taken back needs a person; both databases stay."""
     left = Upgrade.objects.filter(run_id=uuid.UUID(run_id), state=UpgradeState.RUNNING)
     left.filter(closed_at=None).update(state=UpgradeState.FAILED, ended_at=timezone.now())
+    for stuck in left:
+        production.keep_books(stuck)
     left.update(state=UpgradeState.STUCK, ended_at=timezone.now())
-
-
-def _work(run_id: str, upgrade: Upgrade) -> Work:
-    site = replace(work.owner_site(upgrade.environment), database=upgrade.database, interpreter=Path(upgrade.old_interpreter))
-    layout = connect.ability(upgrade.environment, "storage").storage(site).layout
-    folder = scratch.folder(run_id) / "upgrade"
-    names = (upgrade.current, upgrade.target, upgrade.new_database, upgrade.kept_database, upgrade.database)
-    return Work(upgrade.environment, site, *names, layout, folder)
 
 
 @contextmanager
@@ -290,39 +283,6 @@ def _stop_aside(run_id: str, made: Work, upgrade: Upgrade) -> None:
         made.ability("control").stop(_aside_site(run_id, made, upgrade))
 
 
-def _code(upgrade: Upgrade, site: Site) -> Path:
-    """Where the new release goes: beside the old one where a link says which is current, otherwise into our own home."""
-    link = links.of(site.interpreter) if site.interpreter is not None else None
-    place: Path = link.parent if link is not None else settings.HOME.path / "releases" / str(upgrade.environment_id)
-    return place / upgrade.version
-
-
-def _use(upgrade: Upgrade, interpreter: str) -> None:
-    """Have everything that starts from now on use this release: by the link, or, where there is none, by the setting."""
-    environment = Environment.objects.select_related("system__organisation").get(pk=upgrade.environment_id)
-    site = connect.site(environment)
-    if site.interpreter is None or links.exchange(site.interpreter, Path(interpreter)):
-        return
-    environment.settings = {**environment.settings, "interpreter": interpreter}
-    environment.save(update_fields=["settings"])
-
-
-def _notice(upgrade: Upgrade) -> Notice:
-    words = {}
-    for language in LANGUAGES:
-        with translation.override(language):
-            words[language] = gettext(REASON)
-    migrated = upgrade.rehearsal.report.get("migrate", {}).get("seconds") or 600.0
-    began = upgrade.closed_at or timezone.now()
-    return Notice(words, began + timedelta(seconds=migrated * SPARE + 60))
-
-
-def _name(database: str, what: str, run_id: str) -> str:
-    """A name of its own for one upgrade; PostgreSQL allows 63 bytes."""
-    ending = f"_{what}_{uuid.UUID(run_id).hex[:8]}"
-    return database.encode()[: 63 - len(ending) - 25].decode(errors="ignore") + ending
-
-
 def _told(upgrade: Upgrade) -> Facts:
     closed, opened = upgrade.closed_at, upgrade.opened_at
     return {
@@ -336,7 +296,3 @@ def _told(upgrade: Upgrade) -> Facts:
         "unavailable_seconds": round((opened - closed).total_seconds(), 3) if closed and opened else None,
         "kept_database": upgrade.kept_database,
     }
-
-
-def _upgrade(upgrade_id: int) -> Upgrade:
-    return Upgrade.objects.select_related("environment__system__organisation", "system", "rehearsal").get(pk=upgrade_id)
