@@ -119,6 +119,8 @@ if os.environ.get("WELLKEPT_TEST_HOME_OF") != _parallel or "WELLKEPT_TEST_HOME" 
     _home = make_home()
     os.environ["WELLKEPT_TEST_HOME"] = str(_home.path)
 os.environ["WELLKEPT_HOME"] = os.environ["WELLKEPT_TEST_HOME"]
+# Each web process of an ERP loads all of it, and a test asks one question at a time.
+os.environ.setdefault("WELLKEPT_ERP_WEB_PROCESSES", "1")
 
 
 def pytest_sessionstart() -> None:

@@ -15,7 +15,7 @@ from tests.services.installation import until
 from tests.services.tryton import TINY
 from wellkept import home as homes
 from wellkept.adapters.base import Conflicting, Invalid, Login, Refused, Site, Unreachable, Unsupported
-from wellkept.adapters.tryton import provision, rpc, server
+from wellkept.adapters.tryton import control, provision, rpc, server
 from wellkept.adapters.tryton.provision import company, database
 from wellkept.tools import command, postgres
 
@@ -256,10 +256,12 @@ def test_tryton_itself_finds_the_documents_valid(small_company: Site) -> None:
     assert ": KO" not in said
 
 
-def test_all_processes_start_answer_and_stop_without_a_trace(own_company: Site) -> None:
+def test_all_processes_start_answer_and_stop_without_a_trace(own_company: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WELLKEPT_ERP_WEB_PROCESSES")
     server.start(own_company)
     running = server.processes(own_company)
     assert [one.role for one in running] == ["web", "cron", "worker"]
+    assert [process.role for process in control.processes(own_company)].count("web") == 1 + int(server.WEB_PROCESSES)
     assert server.alive(own_company)
     with pytest.raises(Conflicting, match="already running"):
         server.start(own_company)

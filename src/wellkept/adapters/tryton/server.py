@@ -25,6 +25,7 @@ READY_SECONDS = 120.0
 REQUEST_SECONDS = 600
 STOP_SECONDS = 10.0
 LOG_LINES = 15
+WEB_PROCESSES = "2"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def _arguments(site: Site, role: str) -> list[str | Path]:
         return [site.interpreter, folder / "trytond-worker", *common, "-n", "1"]
     if role != "web":
         raise Invalid(gettext_noop("Tryton has no process {name}; these are: {known}"), name=role, known=", ".join(ROLES))
-    serving = ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--timeout", str(REQUEST_SECONDS)]
+    count = os.environ.get("WELLKEPT_ERP_WEB_PROCESSES", WEB_PROCESSES)
+    serving = ["--workers", count, "--worker-class", "gthread", "--threads", "4", "--timeout", str(REQUEST_SECONDS)]
     # Its control socket would lie in a home folder that is not ours; the umask keeps the RPC socket to the site's user.
     guarded = ["--no-control-socket", "--umask", "0o077"]
     return [site.interpreter, folder / "gunicorn", "--bind", bound(site), *serving, *guarded, "trytond.application:app"]
