@@ -24,7 +24,8 @@ from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.tools import postgres
-from wellkept.upgrades import gates, notes, production, work
+from wellkept.upgrades import accept, gates, notes, production, work
+from wellkept.upgrades.findings import Accepted
 from wellkept.upgrades.models import RehearsalState, Upgrade, UpgradeState
 from wellkept.upgrades.work import Work
 
@@ -117,8 +118,8 @@ def migrate(run_id: str, upgrade_id: int, modules: Mapping[str, str]) -> Facts:
         run_notes(run_id, upgrade_id, "before", modules)
     mark.touch()
     with told():
-        facts, log = work.migrate(made, upgrade.new_interpreter)
-    Upgrade.objects.filter(pk=upgrade_id).update(log=log)
+        facts, log, judged = work.migrate(made, upgrade.new_interpreter, _accepted(upgrade))
+    Upgrade.objects.filter(pk=upgrade_id).update(log=log, judged=judged)
     wrong = work.migration_failed(facts, log)
     if wrong is not None:
         raise Failed(wrong)
@@ -127,10 +128,11 @@ def migrate(run_id: str, upgrade_id: int, modules: Mapping[str, str]) -> Facts:
 
 def compare_books(run_id: str, upgrade_id: int) -> Facts:
     """Compare books and rights with those of the closed database."""
+    upgrade = production.upgrade(upgrade_id)
     with told():
-        facts, said = work.compare_books(production.work_of(run_id, production.upgrade(upgrade_id)))
+        facts, said, found = work.compare_books(production.work_of(run_id, upgrade), _accepted(upgrade))
     equal = {name: facts[name] for name in ("figures_equal", "rights_equal")}
-    Upgrade.objects.filter(pk=upgrade_id).update(differences=said, **equal)
+    Upgrade.objects.filter(pk=upgrade_id).update(differences=said, compared=found, **equal)
     if said:
         text = gettext_noop("After the migration the books differ in {count} places: {first}")
         raise Failed(message(text, count=facts["differences"], first=said[0]))
@@ -256,6 +258,10 @@ def clean_up(run_id: str) -> None:
     for stuck in left:
         production.keep_books(stuck)
     left.update(state=UpgradeState.STUCK, ended_at=timezone.now())
+
+
+def _accepted(upgrade: Upgrade) -> list[Accepted]:
+    return accept.counting(upgrade.system, upgrade.current, upgrade.target)
 
 
 @contextmanager

@@ -22,7 +22,8 @@ from wellkept.operations.models import Run
 from wellkept.tools import postgres
 from wellkept.trials import run as flows
 from wellkept.trials.compare import compare
-from wellkept.upgrades import assess, gates, needs, notes, work
+from wellkept.upgrades import accept, assess, gates, needs, notes, work
+from wellkept.upgrades.findings import Accepted
 from wellkept.upgrades.models import Rehearsal, RehearsalState
 from wellkept.upgrades.work import Work
 
@@ -101,8 +102,8 @@ def migrate(run_id: str, rehearsal_id: int, interpreter: str, modules: Mapping[s
         run_notes(run_id, rehearsal_id, "before", modules)
     mark.touch()
     with told():
-        facts, log = work.migrate(upgrade, interpreter)
-    Rehearsal.objects.filter(pk=rehearsal_id).update(log=log)
+        facts, log, judged = work.migrate(upgrade, interpreter, _accepted(rehearsal_id))
+    Rehearsal.objects.filter(pk=rehearsal_id).update(log=log, judged=judged)
     wrong = work.migration_failed(facts, log)
     if wrong is not None:
         raise Failed(wrong)
@@ -110,11 +111,11 @@ def migrate(run_id: str, rehearsal_id: int, interpreter: str, modules: Mapping[s
 
 
 def compare_books(run_id: str, rehearsal_id: int) -> Facts:
-    """Read every figure of the migrated database: only what the release changes on purpose may differ."""
+    """Read every figure of the migrated database: only what the release changes on purpose, or a person accepted, may differ."""
     with told():
-        facts, said = work.compare_books(_work(run_id, rehearsal_id))
+        facts, said, found = work.compare_books(_work(run_id, rehearsal_id), _accepted(rehearsal_id))
     equal = {name: facts[name] for name in ("figures_equal", "rights_equal")}
-    Rehearsal.objects.filter(pk=rehearsal_id).update(differences=said, **equal)
+    Rehearsal.objects.filter(pk=rehearsal_id).update(differences=said, compared=found, **equal)
     if said:
         text = gettext_noop("After the migration the books differ in {count} places: {first}")
         raise Failed(message(text, count=facts["differences"], first=said[0]))
@@ -232,6 +233,12 @@ def _tried(environment: Environment, current: str, target: str) -> list[notes.Ef
     """The notes that a rehearsal tries: the newest ones, approved or not."""
     shipped = connect.ability(environment, "releases").notes(current, target)
     return notes.effective(environment.system, current, target, shipped, pending=True)
+
+
+def _accepted(rehearsal_id: int) -> list[Accepted]:
+    """What persons accepted, approved or not: this is where it is tried."""
+    rehearsal = _rehearsal(rehearsal_id)
+    return accept.counting(rehearsal.system, rehearsal.current, rehearsal.target, pending=True)
 
 
 def _work(run_id: str, rehearsal_id: int) -> Work:

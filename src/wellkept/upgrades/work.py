@@ -9,14 +9,14 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext_noop
 
-from wellkept.adapters.base import AdapterError, Connection, LogEntry, Site
+from wellkept.adapters.base import AdapterError, Connection, Site
 from wellkept.backups.copy import OWNER as COPY_OWNER
 from wellkept.estate import connect, systems
 from wellkept.estate.models import Environment
@@ -26,6 +26,8 @@ from wellkept.operations.errors import Failed
 from wellkept.planning.figures import Difference, Figure, compare, from_json, sentences, to_json
 from wellkept.tools import command, confined, databases, postgres
 from wellkept.tools.postgres import Server
+from wellkept.upgrades import findings
+from wellkept.upgrades.findings import Accepted, Finding
 from wellkept.upgrades.notes import Effective
 
 HOUR = 3600.0
@@ -116,8 +118,8 @@ def run_notes(work: Work, notes: Sequence[Effective], phase: str, modules: Mappi
     return {"done": done, "by_hand": by_hand, "not_confined": not_confined}
 
 
-def migrate(work: Work, interpreter: str) -> tuple[Facts, list[str]]:
-    """Run the ERP's own migration on the copied database and judge its log; the facts, and the last lines of the log."""
+def migrate(work: Work, interpreter: str, accepted: Sequence[Accepted]) -> tuple[Facts, list[str], list[Finding]]:
+    """Run the ERP's own migration on the copied database and judge its log; the facts, the last lines of the log, and what was found in it."""
     ability = work.ability("releases")
     with (work.folder / LOG).open("w") as log:
 
@@ -126,43 +128,56 @@ def migrate(work: Work, interpreter: str) -> tuple[Facts, list[str]]:
             say(line)
 
         done = ability.migrate(replace(work.upgraded(interpreter), database=work.new), timeout=MIGRATE_SECONDS, on_line=hear)
-    judged = ability.read_log(done.log, work.current, work.target)
-    new = [entry for entry in judged if entry.known is None]
+    judged = findings.of_log(ability.read_log(done.log, work.current, work.target), accepted)
+    count = {by: sum(one["count"] for one in judged if one["by"] == by) for by in (findings.RELEASE, findings.PERSON)}
     facts = {
         "seconds": round(done.seconds, 3),
         "code": done.code,
         "lines": len(done.log),
-        "harmless": len(judged) - len(new),
-        "new": [asdict(entry) for entry in new[:LINES_KEPT]],
+        "harmless": count[findings.RELEASE],
+        "accepted": count[findings.PERSON],
+        "new": findings.nobodys(judged)[:LINES_KEPT],
     }
-    return facts, list(done.log[-LINES_KEPT:])
+    return facts, list(done.log[-LINES_KEPT:]), judged[:LINES_KEPT]
 
 
 def migration_failed(facts: Facts, log: Sequence[str]) -> Message | None:
     """Why a migration does not count, None when it does: its exit code, or lines of its log that nobody has judged harmless."""
-    new = [LogEntry(**entry) for entry in facts["new"]]
-    worst = next((entry for entry in new if entry.level in {"CRITICAL", "ERROR"}), new[0] if new else None)
-    said = f"{worst.source}: {worst.text}" if worst is not None else (log[-1] if log else "")
+    new = facts["new"]
+    worst = next((one for one in new if one["level"] in {"CRITICAL", "ERROR"}), new[0] if new else None)
+    said = f"{worst['source']}: {worst['text']}" if worst is not None else (log[-1] if log else "")
     if facts["code"] != 0:
         return message(gettext_noop("The migration ended with code {code}: {said}"), code=facts["code"], said=said)
     if new:
-        return message(gettext_noop("The migration's log has {count} lines that nobody has judged, the first: {said}"), count=len(new), said=said)
+        count = sum(one["count"] for one in new)
+        return message(gettext_noop("The migration's log has {count} lines that nobody has judged, the first: {said}"), count=count, said=said)
     return None
 
 
-def compare_books(work: Work) -> tuple[Facts, list[Message]]:
-    """Compare every figure of the migrated copy with what was read before: facts, and what differs although the release does not want it."""
+def compare_books(work: Work, accepted: Sequence[Accepted]) -> tuple[Facts, list[Message], list[Finding]]:
+    """Compare every figure of the migrated copy with what was read before.
+
+    Returns facts, what differs although neither the release nor a person wants it, as sentences, and all that changed with who means it so.
+    """
     before, after = _kept(work), _read(work, work.new)
-    found = work.ability("releases").unexpected(before, after, work.current, work.target)
-    rights = set(work.ability("figures").RIGHTS)
+    ability = work.ability("figures")
+    changed, unexpected = compare(before, after), work.ability("releases").unexpected(before, after, work.current, work.target)
+    found = findings.judged(findings.of_books(changed, unexpected, ability.LABELS, ability.RIGHTS), accepted)
+    wrong = findings.nobodys(found)
     facts = {
         "figures": len(after),
-        "intended_changes": len(compare(before, after)),
-        "differences": len(found),
-        "figures_equal": not any(one.figure not in rights for one in found),
-        "rights_equal": not any(one.figure in rights for one in found),
+        "intended_changes": len(changed),
+        "accepted": sum(one["by"] == findings.PERSON for one in found),
+        "differences": len(wrong),
+        "figures_equal": not any(not one["rights"] for one in wrong),
+        "rights_equal": not any(one["rights"] for one in wrong),
     }
-    return facts, _sentences(work, found)
+    return facts, _shortened([one["said"] for one in wrong]), [*wrong[:LINES_KEPT], *(one for one in found if one["by"])]
+
+
+def _shortened(said: list[Message]) -> list[Message]:
+    more = len(said) - DIFFERENCES_KEPT
+    return [*said[:DIFFERENCES_KEPT], message(gettext_noop("and {count} more"), count=more)] if more > 0 else said
 
 
 def exchange(work: Work) -> float:
