@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import hmac
+import re
 import struct
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from playwright.sync_api import Page, expect
 
 from tests import people
@@ -16,48 +18,39 @@ from tests.services.installation import until
 from wellkept.estate.models import Person, Role
 
 STEP = 30
-MARGIN = 15
+TYPING = 6
 
 
 def code_now(secret: str) -> str:
-    """The code of RFC 6238 that an authenticator app shows now."""
+    """The code of RFC 6238 that an authenticator app shows now; it is good for some seconds more."""
+    until(lambda: time.time() % STEP < STEP - TYPING, TYPING + 1, "a step of time that has just begun")
     key = base64.b32decode(secret + "=" * (-len(secret) % 8))
     digest = hmac.new(key, struct.pack(">Q", int(time.time()) // STEP), hashlib.sha1).digest()
     offset = digest[-1] & 15
     return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def fresh_code(secret: str, used: str = "") -> str:
-    """A code that is good for some seconds more; one that was used does not work again."""
-    return str(until(lambda: time.time() % STEP < STEP - MARGIN and (code := code_now(secret)) != used and code, STEP + MARGIN, "the next code"))
-
-
-@dataclass
-class Enrolled:
-    """Somebody with a second factor, the code that set it up, and a spare code."""
-
-    person: Person
-    secret: str
-    used: str
-    spare: str
-
-
-def make_somebody(world: World) -> Person:
+@pytest.fixture
+def somebody(world: World) -> Person:
     return people.make_member(world.organisation, Role.OPERATOR, f"p{time.time_ns()}@riverside.example", password=people.PASSWORD)
 
 
-@pytest.fixture
-def somebody(world: World) -> Person:
-    return make_somebody(world)
+def answer_second(page: Page, person: Person, answer: Callable[[], str]) -> str:
+    """Sign in with the password, see that no page is shown without the code, and give it; returns the code."""
+    sign_in(page, person.email)
+    expect(page.locator("h1")).to_have_text("Second factor")
+    page.goto("/")
+    expect(page.locator("h1")).to_have_text("Second factor")
+    given = answer()
+    page.fill("[name=code]", given)
+    page.click("main button >> nth=0")
+    return given
 
 
-@pytest.fixture(scope="module")
-def enrolled(world: World) -> Enrolled:
-    """Set up at the beginning: a code that was used does not work again, and the next one comes while other tests run."""
-    person = make_somebody(world)
+def test_a_second_factor_is_set_up_and_a_spare_code_signs_in(world: World, somebody: Person) -> None:
     with world.context(signed_in=False) as context:
         page = context.new_page()
-        sign_in(page, person.email)
+        sign_in(page, somebody.email)
         page.wait_for_url("**/")
         page.goto("/settings/me/")
         page.get_by_role("link", name="Set up").click()
@@ -66,29 +59,29 @@ def enrolled(world: World) -> Enrolled:
         expect(page.locator("h1")).to_have_text("Is it you?")
         page.fill("[name=password]", people.PASSWORD)
         page.click("text=Confirm")
-        secret = page.inner_text("#key").strip()
-        used = fresh_code(secret)
-        page.fill("[name=code]", used)
+        page.fill("[name=code]", code_now(page.inner_text("#key").strip()))
         page.click("text=Switch on")
         page.goto("/account/two-factor/codes/")
-        return Enrolled(person, secret, used, page.inner_text("#codes").split()[0])
-
-
-def sign_in_twice(world: World, person: Person, answer: str) -> None:
-    """With the password and then a code, without which no page is shown."""
+        spare = page.inner_text("#codes").split()[0]
     with world.context(signed_in=False) as context:
         page = context.new_page()
-        sign_in(page, person.email)
-        expect(page.locator("h1")).to_have_text("Second factor")
-        page.goto("/")
-        expect(page.locator("h1")).to_have_text("Second factor")
-        page.fill("[name=code]", answer)
-        page.click("main button >> nth=0")
+        answer_second(page, somebody, lambda: spare)
         expect(page.locator(".side-me")).to_be_visible()
 
 
-def test_a_spare_code_signs_in(world: World, enrolled: Enrolled) -> None:
-    sign_in_twice(world, enrolled.person, enrolled.spare)
+def test_a_code_of_the_second_factor_signs_in_once(world: World, somebody: Person) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(somebody, secret)
+    with world.context(signed_in=False) as context:
+        page = context.new_page()
+        used = answer_second(page, somebody, lambda: code_now(secret))
+        expect(page.locator(".side-me")).to_be_visible()
+    with world.context(signed_in=False) as context:
+        page = context.new_page()
+        answer_second(page, somebody, lambda: used)
+        expect(page.locator("[name=code]")).to_have_class(re.compile("is-invalid"))
+        page.goto("/")
+        expect(page.locator("h1")).to_have_text("Second factor")
 
 
 def test_a_wrong_password_is_refused(world: World, somebody: Person) -> None:
@@ -128,7 +121,3 @@ def test_dark_stays_dark_and_follows_the_device(world: World, page: Page) -> Non
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "light")
     page.emulate_media(color_scheme="dark")
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
-
-
-def test_the_next_code_of_the_second_factor_signs_in(world: World, enrolled: Enrolled) -> None:
-    sign_in_twice(world, enrolled.person, fresh_code(enrolled.secret, enrolled.used))
