@@ -14,7 +14,7 @@ from tests.services.outage import Line
 from tests.services.places import Place
 from tests.services.sets import Frozen, Rows, new_run, stored_snapshots, take_backup, thawed
 from wellkept.adapters.base import Site
-from wellkept.backups import choose, reach, repositories, take, verify
+from wellkept.backups import choose, reach, repositories, staging, take, verify
 from wellkept.backups.models import Backup, BackupState
 from wellkept.estate.models import Organisation
 from wellkept.lib.text import say
@@ -46,7 +46,7 @@ class World:
         """A backup that is about to be stored."""
         run_id = self.run()
         backup_id = take.begin(run_id, choose.Wish(self.rows.environment.system_id, None, None))["backup_id"]
-        take.stage(run_id, backup_id)
+        staging.stage(run_id, backup_id)
         return run_id, backup_id
 
     def back(self) -> None:

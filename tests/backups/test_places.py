@@ -15,7 +15,7 @@ from tests.services import places
 from tests.services.places import Place
 from tests.services.sets import KEEP_ONE, Frozen, Rows, earlier, kept_environment, new_run, stored_snapshots, take_backup, thawed
 from wellkept.adapters.base import Site
-from wellkept.backups import choose, drill, forget, reach, repositories, take, verify
+from wellkept.backups import choose, drill, forget, reach, repositories, staging, take, verify
 from wellkept.backups.models import Backup, BackupState, Drill, Repository
 from wellkept.cli import repository as by_command
 from wellkept.estate import secrets
@@ -139,7 +139,7 @@ def test_a_server_that_goes_away_ends_the_attempt_and_not_what_was_kept(sftp: Pl
     kept, run_id = put(sftp), new_runs()
     good = kept.backup
     backup_id = take.begin(run_id, choose.Wish(good.system_id, None, None))["backup_id"]
-    take.stage(run_id, backup_id)
+    staging.stage(run_id, backup_id)
     sftp.cut()
     failed = ending(lambda: take.store(run_id, backup_id))
     assert failed.retryable

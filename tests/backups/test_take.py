@@ -12,12 +12,13 @@ import pytest
 from tests.services.sets import Rows, kept_environment, new_run, quick_repository, take_backup
 from wellkept.adapters import registry
 from wellkept.adapters.base import Site
-from wellkept.backups import choose, repositories, sets, take
+from wellkept.backups import choose, repositories, sets, staging, take
 from wellkept.backups.models import Backup, BackupState
 from wellkept.estate import secrets
 from wellkept.estate.models import Organisation
 from wellkept.lib.text import say
 from wellkept.operations import scratch
+from wellkept.operations.beside import provided
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.planning import figures
@@ -32,7 +33,7 @@ def listing(rows: Rows, snapshot: str) -> set[str]:
 
 def stage(rows: Rows, run_id: str) -> int:
     backup_id: int = take.begin(run_id, choose.Wish(rows.environment.system_id, None, None))["backup_id"]
-    take.stage(run_id, backup_id)
+    staging.stage(run_id, backup_id)
     return backup_id
 
 
@@ -132,8 +133,8 @@ def test_a_repeated_step_leaves_one_good_set(rows: Rows, run_id: str) -> None:
     before = len(restic.snapshots(rows.tool()))
     backup_id = take.begin(run_id, wish)["backup_id"]
     assert take.begin(run_id, wish)["backup_id"] == backup_id
-    take.stage(run_id, backup_id)
-    take.stage(run_id, backup_id)
+    staging.stage(run_id, backup_id)
+    staging.stage(run_id, backup_id)
     take.store(run_id, backup_id)
     with command.scope() as scope, pytest.raises(command.CommandStopped):
         restic.backup(rows.tool(), ["."], cwd=rows.folder, tags=["killed"], on_progress=lambda _done: scope.stop())
@@ -284,12 +285,12 @@ def never() -> None:
 
 def test_a_failed_check_beside_the_work_stops_it(company: Site) -> None:
     began = time.monotonic()
-    with pytest.raises(Failed, match="it was asked"), take.provided(never, after=0.1):
+    with pytest.raises(Failed, match="it was asked"), provided(never, after=0.1):
         command.run(["sleep", "60"])
     with (
         postgres.connect(company.server, company.database) as connection,
         pytest.raises(Failed, match="it was asked"),
-        take.provided(never, after=0.1),
+        provided(never, after=0.1),
         command.stoppable(connection.cancel),
     ):
         connection.execute("SELECT pg_sleep(60)")
@@ -297,7 +298,7 @@ def test_a_failed_check_beside_the_work_stops_it(company: Site) -> None:
 
 
 def test_short_work_is_not_checked_and_its_own_error_is_told() -> None:
-    with take.provided(never, after=30):
+    with provided(never, after=30):
         pass
-    with pytest.raises(command.CommandFailed), take.provided(never, after=30):
+    with pytest.raises(command.CommandFailed), provided(never, after=30):
         command.run(["false"])

@@ -18,7 +18,7 @@ from tests.people import make_environment, make_organisation, make_system
 from tests.services import tryton
 from tests.services.keys import quicken
 from wellkept.adapters.base import Site
-from wellkept.backups import choose, repositories, take
+from wellkept.backups import choose, repositories, staging, take
 from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.estate import connect, secrets
 from wellkept.estate.models import Environment, Organisation
@@ -81,7 +81,7 @@ def new_run(organisation: Organisation, operation: str = "backups.take") -> str:
 def take_backup(environment: Environment, run_id: str) -> Backup:
     """Every step of taking a backup, one after the other."""
     backup_id = take.begin(run_id, choose.Wish(environment.system_id, None, None))["backup_id"]
-    take.stage(run_id, backup_id)
+    staging.stage(run_id, backup_id)
     stored = take.store(run_id, backup_id)
     checked = take.check_set(run_id, backup_id, stored["snapshot"])
     assert checked["missing"] == []

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from wellkept.backups import certificate, choose, drill, forget, restore, take, verify
+from wellkept.backups import certificate, choose, drill, forget, restore, staging, take, verify
 from wellkept.lib.text import message
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
 
@@ -74,7 +74,7 @@ def take_steps(run: Runbook, repository_id: int | None) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     missing: list[str] = []
     for _round in range(ROUNDS):
-        run.step("dump", take.stage, run.id, backup_id, limit=DAY)
+        run.step("dump", staging.stage, run.id, backup_id, limit=DAY)
         stored = run.step("store", take.store, run.id, backup_id, limit=DAY, **PATIENT)
         checked = run.step("check-set", take.check_set, run.id, backup_id, stored["snapshot"], limit=4 * HOUR)
         missing = [*stored.pop("missing"), *checked["missing"]]

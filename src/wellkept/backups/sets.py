@@ -12,7 +12,7 @@ A snapshot holds ``/wellkept-set/`` (made for the set) and the ERP's file folder
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,15 @@ def load(restored: Path, expected: str | None = None) -> Manifest:
     return parse(path.read_text())
 
 
-def brief(manifest: Manifest, figures: Sequence[Figure], digest: str) -> Manifest:
-    """The manifest without the long parts, for the database; the whole one stays in the set."""
+def brief(manifest: Manifest, figures: Mapping[str, int], digest: str) -> Manifest:
+    """The manifest without the long parts, for the database, with how many ``figures`` and values there are; the whole one stays in the set."""
     kept = {name: value for name, value in manifest.items() if name != "dump"}
-    counts = {"count": len(figures), "values": sum(len(figure.values) for figure in figures)}
-    return {**kept, "figures": counts, "dump": {"bytes": manifest["dump"]["bytes"], "files": len(manifest["dump"]["hashes"])}, "sha256": digest}
+    return {**kept, "figures": figures, "dump": {"bytes": manifest["dump"]["bytes"], "files": len(manifest["dump"]["hashes"])}, "sha256": digest}
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a dump by its name."""
+    return {path.name: file_sha256(path) for path in folder.iterdir()}
 
 
 def growing_hashes(folder: Path, whole: threading.Event) -> dict[str, str]:

@@ -5,59 +5,30 @@ in the set without a row, which harms nothing. That every needed file is in the 
 """
 
 import contextlib
-import contextvars
-import json
 import os
-import shutil
-import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import psycopg
-from django.db import connections
 from django.utils.translation import gettext_noop
 
-from wellkept import __version__
-from wellkept.adapters.base import Discovery, FileReference, Site, Storage
-from wellkept.backups import checks, choose, repositories, sets
+from wellkept.backups import checks, choose, repositories, sets, staging
 from wellkept.backups.failures import told
 from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.estate import connect
-from wellkept.estate.models import Environment
+from wellkept.lib import memory
 from wellkept.lib.crypt import WrongKey
-from wellkept.lib.hashing import file_sha256, sha256
+from wellkept.lib.hashing import sha256
 from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
+from wellkept.operations.beside import aside, provided
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
-from wellkept.planning.figures import Figure, to_json
-from wellkept.tools import command, postgres, restic
+from wellkept.tools import command, restic
 
-MOST_JOBS = 4
-SHORT_DUMP_SECONDS = 5.0
-"""A dump that takes no longer, for the folder where the repository surely is, is made without asking whether its key opens it: asking (deriving a
-key) takes half a second of a processor, and storing finds it out as well."""
 MOST_MISSING = 5
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What was read in the snapshot, beside the dump."""
-
-    figures: list[Figure]
-    as_json: str
-    references: int
-    at: str
-    server_version: str
-    dump: dict[str, Any]
 
 
 def begin(run_id: str, wish: choose.Wish) -> dict[str, Any]:
@@ -78,45 +49,14 @@ def begin(run_id: str, wish: choose.Wish) -> dict[str, Any]:
     return {**facts, "backup_id": backup.pk}
 
 
-def stage(run_id: str, backup_id: int) -> dict[str, Any]:
-    """Dump the database and read the figures in one snapshot; write the manifest beside. Repeated, it starts from an empty folder.
-
-    While a dump takes long, it is found out meanwhile that the repository answers to its key; when it does not, the dump is stopped.
-    """
-    backup = _backup(backup_id)
-    folder = _fresh(run_id)
-    repository = backup.repository
-    with told(), _answering(repository):
-        site = connect.site(backup.environment)
-        storage: Storage = connect.ability(backup.environment, "storage").storage(site)
-        settings = _copy_settings(storage, folder)
-        with aside(lambda: connect.ability(backup.environment, "inspect").discover(site)) as discovered:
-            readings = _read_and_dump(backup.environment, site, storage, folder)
-            seen: Discovery = discovered.result()
-        manifest = _manifest(backup, site, readings, seen)
-        manifest["settings"] = settings
-        manifest["files"] = _files(storage, seen)
-        manifest["references"] = {"count": readings.references, "sha256": file_sha256(folder / sets.REFERENCES)}
-        manifest["dump"] = readings.dump
-        digest = sets.write(folder, manifest, readings.as_json)
-    Backup.objects.filter(pk=backup_id, state=BackupState.MAKING).update(
-        manifest=sets.brief(manifest, readings.figures, digest),
-        snapshot_at=readings.at,
-        version=seen.version_in_database or seen.version_on_disk or "",
-    )
-    progress.report(drivers={"bytes": manifest["dump"]["bytes"], "figures": len(readings.figures)})
-    return {"sha256": digest, "figures": len(readings.figures), "references": readings.references, "bytes": manifest["dump"]["bytes"]}
-
-
 def store(run_id: str, backup_id: int) -> dict[str, Any]:
-    """Put the staged set and the ERP's files into the repository as one snapshot; returns what it took.
+    """Seal the staged set while the repository is being opened, and put it and the ERP's files into that as one snapshot; returns what it took.
 
     ``missing`` names the first rows and parts of the set whose file did not get into the snapshot.
     """
     backup = _backup(backup_id)
     folder = scratch.folder(run_id)
-    staged(folder)
-    root = backup.manifest["files"].get("root")
+    root = staging.reading(run_id)["files"]["root"]
     with told():
         tool = repositories.opened(backup.repository)
         if (folder / "storing").exists() or Run.objects.filter(pk=uuid.UUID(run_id), takeovers__gt=0).exists():
@@ -124,7 +64,8 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
         (folder / "storing").touch()
         progress.milestone("store:begun")
         before = _held(backup.repository)
-        done, missing = _stored(tool, backup, folder, root)
+        sealed, done, missing = _stored(tool, backup, folder, root)
+    Backup.objects.filter(pk=backup_id, state=BackupState.MAKING).update(**sealed)
     progress.milestone("store:stored")
     progress.report(drivers={"bytes": done.bytes, "added": done.added, "files": done.files})
     after = _held(backup.repository)
@@ -147,7 +88,7 @@ def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
     """
     backup = _backup(backup_id)
     folder = scratch.folder(run_id)
-    staged(folder)
+    staging.reading(run_id)
     with told():
         if restic.is_folder(backup.repository.location):
             found = sorted(path.name for path in (Path(backup.repository.location) / "snapshots").glob(f"{snapshot}*"))
@@ -206,153 +147,8 @@ def forget_half(tool: restic.Repository, run_id: str) -> None:
             restic.forget(tool, [snapshot.id for snapshot in left])
 
 
-def staged(folder: Path) -> None:
-    """A run that was taken over by another machine does not find its staging folder there."""
-    if not (folder / sets.FOLDER / sets.MANIFEST).exists():
-        raise Failed(message(gettext_noop("The machine that prepared this backup is gone with what it prepared; start the backup again")))
-
-
 def _backup(backup_id: int) -> Backup:
     return Backup.objects.select_related("environment__system__organisation", "repository", "system").get(pk=backup_id)
-
-
-def _fresh(run_id: str) -> Path:
-    folder = scratch.folder(run_id) / sets.FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / sets.SETTINGS).mkdir(parents=True)
-    folder.chmod(0o700)
-    return folder
-
-
-@contextlib.contextmanager
-def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
-    """Do some work in another thread meanwhile. It belongs to the same step: stopping the step stops it too, and the block waits for it."""
-
-    def do() -> T:
-        try:
-            return work()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(contextvars.copy_context().run, do)
-
-
-def _answering(repository: Repository) -> AbstractContextManager[None]:
-    tool = repositories.opened(repository)
-    known = repository.config_sha256 != "" and repositories.config_sha256(repository) == repository.config_sha256
-    return provided(lambda: checks.repository_answers(repository, tool), after=SHORT_DUMP_SECONDS if known else 0)
-
-
-@contextlib.contextmanager
-def provided(check: Callable[[], object], *, after: float) -> Iterator[None]:
-    """Have something checked beside a block that takes longer than ``after`` seconds.
-
-    When it fails, what the block runs is stopped, and the block ends with the error of the check.
-    """
-    over = threading.Event()
-    with command.scope() as work, aside(lambda: over.wait(after) or check()) as checked:
-        checked.add_done_callback(lambda done: work.stop() if done.exception() is not None else None)
-        try:
-            yield
-        except (command.CommandStopped, psycopg.errors.QueryCanceled):
-            if checked.done():
-                checked.result()
-            raise
-        finally:
-            over.set()
-        checked.result()
-
-
-def _read_and_dump(environment: Environment, site: Site, storage: Storage, folder: Path) -> Readings:
-    server = _server(site)
-    with postgres.snapshot(server, site.database) as (connection, snapshot_id), command.stoppable(connection.cancel):
-        at = datetime.now(UTC).isoformat()
-        # One processor for the figures: the others dump, and serve the ERP's users. Compiling the queries costs more than it saves.
-        connection.execute("SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off")
-        ability = connect.ability(environment, "figures")
-        # Sequences move on outside of snapshots: read after the dump has passed them, they would be ahead of it.
-        counted = ability.counters(connection)
-        target = folder / sets.DUMP
-        version = postgres.server_version(connection)
-        with aside(lambda: _dump(server, site.database, target, snapshot_id, version)) as dumped:
-            figures = ability.read(connection, storage.files, site.database, layout=storage.layout, counted=counted)
-            progress.report(note=message(gettext_noop("{count} figures read; the database is being dumped"), count=len(figures)))
-            keeper = connect.ability(environment, "storage")
-            count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)
-            as_json = json.dumps(to_json(figures), ensure_ascii=False)
-            described = dumped.result()
-        progress.milestone("dump:dumped")
-        return Readings(list(figures), as_json, count, at, connection.info.parameter_status("server_version") or "", described)
-
-
-def _jobs() -> int:
-    """How many tables are dumped at once: a processor is left for the figures."""
-    return max(1, min(MOST_JOBS, (os.cpu_count() or 1) - 1))
-
-
-def _server(site: Site) -> postgres.Server:
-    if site.server is None:
-        raise Failed(message(gettext_noop("The database of this ERP cannot be reached from here: its server and a login for reading are not known")))
-    return site.server
-
-
-def _write_references(references: Iterable[FileReference], target: Path) -> int:
-    count = 0
-    with target.open("w") as file:
-        for reference in references:
-            file.write(json.dumps({"path": reference.path, "owner": reference.owner}, ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
-def _copy_settings(storage: Storage, folder: Path) -> list[dict[str, str]]:
-    """Copy the ERP's settings files, numbered so that equal names do not meet."""
-    copied = []
-    for number, path in enumerate(storage.settings, start=1):
-        target = folder / sets.SETTINGS / f"{number}-{path.name}"
-        try:
-            shutil.copyfile(path, target)
-        except (PermissionError, FileNotFoundError) as error:
-            text = gettext_noop("The ERP's settings file {path} cannot be read ({reason}); without it the backup would not be whole")
-            raise Failed(message(text, path=str(path), reason=error.strerror or "")) from error
-        target.chmod(0o600)
-        copied.append({"name": target.name, "path": str(path), "sha256": file_sha256(target)})
-    return copied
-
-
-def _manifest(backup: Backup, site: Site, readings: Readings, seen: Discovery) -> sets.Manifest:
-    system = backup.system
-    modules = [part for part in seen.components if part.kind == "module"]
-    return {
-        "format": sets.FORMAT,
-        "wellkept": __version__,
-        "run": str(backup.run_id),
-        "system": {"id": system.pk, "name": system.name, "adapter": system.adapter, "organisation": backup.environment.system.organisation.slug},
-        "environment": {"id": backup.environment_id, "kind": backup.environment.kind},
-        "database": site.database,
-        "database_bytes": seen.database_bytes,
-        "versions": {"disk": seen.version_on_disk, "database": seen.version_in_database},
-        "modules": {part.name: part.active or part.installed for part in modules},
-        "postgresql": {"major": int(readings.server_version.split(".")[0]), "version": readings.server_version},
-        "snapshot_at": readings.at,
-    }
-
-
-def _files(storage: Storage, seen: Discovery) -> dict[str, Any]:
-    root = checks.readable_files(storage.files)
-    return {"root": str(root) if root else None, "layout": dict(storage.layout), "count": seen.files_count, "bytes": seen.files_bytes}
-
-
-def _dump(server: postgres.Server, database: str, target: Path, snapshot_id: str, version: int) -> dict[str, Any]:
-    """Dump, and hash the files of the dump while they grow; returns the hash of each and their bytes together."""
-    over = threading.Event()
-    with aside(lambda: sets.growing_hashes(target, over)) as hashed:
-        try:
-            postgres.dump(server, database, target, version=version, snapshot_id=snapshot_id, jobs=_jobs(), sync=False)
-        finally:
-            over.set()
-        return {"hashes": hashed.result(), "bytes": sum(path.stat().st_size for path in target.iterdir())}
 
 
 def _held(repository: Repository) -> int | None:
@@ -363,18 +159,30 @@ def _held(repository: Repository) -> int | None:
     return sum(pack.stat().st_size for folder in os.scandir(data) if folder.is_dir() for pack in os.scandir(folder)) if data.is_dir() else 0
 
 
-def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> tuple[restic.Summary, list[str]]:
-    """Store it; once more when a file could not be read: one that went away while it was being listed is not there the second time."""
+def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> tuple[dict[str, Any], restic.Summary, list[str]]:
+    """Seal and store it; once more when a file could not be read: one that went away while it was being listed is not there the second time."""
     paths = [sets.FOLDER, *([root] if root else [])]
     tags = [f"system={backup.system_id}", f"set={backup.run_id}"]
     parent = _parent(backup)
+    site = connect.site(backup.environment)
+    sealed: dict[str, Any] = {}
 
-    def attempt() -> tuple[restic.Summary, list[str]]:
-        needed = _needed(folder, root)
-        done = restic.backup(
-            tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing, on_item=lambda path: needed.pop(path, None)
-        )
-        return done, _missing(needed, root)
+    def attempt() -> tuple[dict[str, Any], restic.Summary, list[str]]:
+        needed: dict[str, str] = {}
+        with memory.held() as (hold, let_go):
+
+            def seal() -> None:
+                sealed.update(sealed or staging.seal(backup, site))
+                needed.update(_needed(folder, root))
+                progress.milestone("store:sealed")
+                let_go()
+
+            def stored(path: str) -> None:
+                needed.pop(path, None)
+
+            with provided(seal):
+                done = restic.backup(tool, paths, cwd=folder, tags=tags, parent=parent, hold=hold, on_progress=_report_storing, on_item=stored)
+        return sealed, done, _missing(needed, root)
 
     try:
         return attempt()
