@@ -1,6 +1,7 @@
 """Operations of the tests' own, loaded by workers through WELLKEPT_OPERATION_MODULES."""
 
 import time
+from datetime import datetime
 from pathlib import Path
 
 from wellkept.estate.models import Environment
@@ -116,3 +117,22 @@ def do_shielded(run: Runbook, *, file: str, seconds: float) -> Message:
         run.step("undo", work, run.id, file, "undo", 0.5, shielded=True)
         raise
     return message("waited")
+
+
+@operation(
+    "samples.hurry",
+    title="Hurry",
+    maintenance_type="corrective",
+    phases=(("first", "First"), ("late", "Late"), ("back", "Back")),
+    detours=frozenset({"back"}),
+    measured_by={"first": ("samples.work", "first"), "late": ("samples.work", "second"), "back": ("samples.work", "third")},
+)
+def hurry(run: Runbook, *, file: str, until: str, seconds: float = 30.0) -> Message:
+    moment = (datetime.fromisoformat(until), message("the window closes"))
+    run.step("first", work, run.id, file, "first", seconds, until=moment)
+    try:
+        run.step("late", work, run.id, file, "late", 30.0, until=moment)
+    except Failed as late:
+        run.step("back", append, file, "back")
+        raise RolledBack(late.message) from late
+    return message("in time")

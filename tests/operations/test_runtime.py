@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -383,3 +384,34 @@ def test_a_name_belongs_to_one_operation() -> None:
     with pytest.raises(ValueError, match=r"already tests\.operations\.samples\.do_work"):
         runtime.operation("samples.work", title="x", maintenance_type="corrective", phases=())(other)
     assert samples.do_work is registry.registered()["samples.work"].body
+
+
+def test_a_moment_ends_a_step_and_lets_no_later_one_start(worker: int, place: Environment, file: str) -> None:
+    def hurried(seconds: float, first: float) -> Run:
+        until = (timezone.now() + timedelta(seconds=seconds)).isoformat()
+        organisation, arguments = place.system.organisation, {"file": file, "until": until, "seconds": first}
+        return finished(runtime.submit("samples.hurry", organisation=organisation, environment=place, arguments=arguments))
+
+    run = hurried(3, 0.0)
+    assert (run.state, run.outcome["id"]) == ("rolled_back", "the window closes")
+    assert [(name, state) for name, _attempt, state in steps(run)] == [("first", "done"), ("late", "failed"), ("back", "done"), ("clean-up", "done")]
+    assert lines(file) == ["first started", "first ended", "late started", "back"]
+    gone = hurried(-1, 0.0)
+    assert (gone.state, steps(gone)[0]) == ("failed", ("clean-up", 1, "done"))
+    assert len(lines(file)) == 4
+
+
+def test_a_run_is_forecast_by_the_operation_that_measures_it(worker: int, place: Environment, file: str) -> None:
+    organisation = place.system.organisation
+    past = finished(runtime.submit("samples.work", organisation=organisation, environment=place, arguments={"file": file, "seconds": 0.5}))
+    took = Step.objects.filter(run__operation="samples.work", run__environment=place, run__state="succeeded", name="first", state="done")
+    assert past.state == "succeeded"
+    first, late, back, _clean_up = queries.expected_phases(
+        "samples.hurry", (*registry.get("samples.hurry").phases, ("clean-up", "")), place.pk, organisation.pk
+    )
+    assert (first["runs"], first["p50"] in set(took.values_list("seconds", flat=True)), first["p90"] >= first["p50"]) == (took.count(), True, True)
+    assert (first.get("detour"), back["detour"]) == (None, True)
+    run = Run(operation="samples.hurry", organisation=organisation, phases=[first, late, back], requested_at=timezone.now(), state="running")
+    run.started_at = run.requested_at
+    left = queries.describe(run)["remaining"]
+    assert left["p50"] == pytest.approx(first["p50"] + late["p50"]), "what is reached only when something goes wrong is not counted"

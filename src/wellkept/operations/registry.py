@@ -2,8 +2,8 @@
 
 import importlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from wellkept.lib.text import Message
@@ -26,7 +26,11 @@ Cleanup = Callable[..., None]
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation and what is known of it before it runs. ``phases`` are the names and titles of the expected steps."""
+    """An operation and what is known of it before it runs.
+
+    ``phases`` are the names and titles of the expected steps; ``detours`` are those that are reached only when something goes wrong. ``measured_by``
+    says for a phase which phase of another operation, ``(operation, phase)``, shows how long it takes as long as it has no history of its own.
+    """
 
     name: str
     title: str
@@ -35,6 +39,8 @@ class Operation:
     changes_environment: bool
     body: Body
     cleanup: Cleanup | None
+    detours: frozenset[str] = frozenset()
+    measured_by: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def phase_title(self, name: str) -> str | None:
         """The title of a declared phase, None for another name."""
@@ -52,6 +58,8 @@ def operation(
     phases: tuple[tuple[str, str], ...],
     changes_environment: bool = False,
     cleanup: Cleanup | None = None,
+    detours: frozenset[str] = frozenset(),
+    measured_by: Mapping[str, tuple[str, str]] | None = None,
 ) -> Callable[[Body], Body]:
     """Register a runbook ``body(run, **arguments)`` under its dotted name.
 
@@ -65,7 +73,7 @@ def operation(
         known = _operations.get(name)
         if known is not None and (known.body.__module__, known.body.__qualname__) != (body.__module__, body.__qualname__):
             raise ValueError(f"the operation {name} is already {known.body.__module__}.{known.body.__qualname__}")
-        _operations[name] = Operation(name, title, maintenance_type, phases, changes_environment, body, cleanup)
+        _operations[name] = Operation(name, title, maintenance_type, phases, changes_environment, body, cleanup, detours, measured_by or {})
         return body
 
     return register

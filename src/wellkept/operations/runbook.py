@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -31,7 +32,7 @@ Envelope = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """What a step is to do and what it may take."""
+    """What a step is to do and what it may take. ``until`` is a moment, and why it fails when that has come."""
 
     name: str
     title: str
@@ -41,6 +42,17 @@ class Task:
     retries: int
     wait: float
     shielded: bool
+    until: tuple[datetime, Message] | None = None
+
+    @property
+    def late(self) -> Message | None:
+        """Why there is no time left, None as long as there is some."""
+        return self.until[1] if self.until is not None and timezone.now() >= self.until[0] else None
+
+    def seconds(self) -> float | None:
+        """How long it may run from now on."""
+        left = (self.until[0] - timezone.now()).total_seconds() if self.until is not None else None
+        return min((seconds for seconds in (self.limit, left) if seconds is not None), default=None)
 
 
 class Runbook:
@@ -66,19 +78,21 @@ class Runbook:
         retries: int = 0,
         wait: float = 1.0,
         shielded: bool = False,
+        until: tuple[datetime, Message] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Run ``function(*args, **kwargs)`` as the next step and return its result (JSON-able data), or the result it had before a takeover.
 
         ``limit``: seconds after which its programs are killed and it fails. ``retries``: how often it is tried again, after ``wait`` seconds, when
-        its error says that it is retryable. ``shielded``: a cancel request does not reach it (for taking something back).
+        its error says that it is retryable. ``shielded``: a cancel request does not reach it (for taking something back). ``until``: a moment
+        at which it fails like at its limit, or does not start, with the sentence that says why.
         Raises the Ending of the step; an error nobody planned for comes as Unexpected.
         """
         known = title or self._operation.phase_title(phase)
         if known is None:
             raise ValueError(f"{self._operation.name} declares no phase {phase!r}")
         self._steps += 1
-        task = Task(phase, known, self._steps, lambda: function(*args, **kwargs), limit, retries, wait, shielded)
+        task = Task(phase, known, self._steps, lambda: function(*args, **kwargs), limit, retries, wait, shielded, until)
         envelope = engine.run_step(phase, lambda: _perform(task, self._execution))
         milestone(f"{task.number}.{phase}:recorded")
         return _open(envelope)
@@ -120,6 +134,8 @@ def _open_row(task: Task, execution: Execution, turn: int) -> int | Ending:
         raise Abandoned(execution.run_id)
     if asked[0] is not None and not task.shielded:
         return Cancelled()
+    if task.late is not None:
+        return Failed(task.late)
     facts = {"run_id": execution.run_id, "number": task.number, "name": task.name, "title": task.title, "worker": execution.worker}
     if execution.claim == 0 and turn == 0:
         # One statement instead of three for what nearly every step is: a first attempt. It conflicts when a commit's answer was lost.
@@ -139,7 +155,7 @@ def _close_cut_off(task: Task, execution: Execution) -> list[str]:
 
 
 def _attempt(task: Task, execution: Execution, progress: Progress) -> Envelope:
-    with command.scope() as scope, execution.working(scope, progress, shielded=task.shielded, limit=task.limit), reporting(progress):
+    with command.scope() as scope, execution.working(scope, progress, shielded=task.shielded, limit=task.seconds()), reporting(progress):
         scope.look = look
         return _answer(task, execution)
 
@@ -159,6 +175,8 @@ def _answer(task: Task, execution: Execution) -> Envelope:
     execution.check()
     if execution.reason is Reason.CANCEL:
         return _closed(Cancelled())
+    if execution.reason is Reason.LIMIT and task.late is not None:
+        return _closed(Failed(task.late))
     if execution.reason is Reason.LIMIT:
         text = message(gettext_noop("{step} took longer than the {limit} seconds it may take and was stopped"), step=task.title, limit=task.limit)
         return _closed(Failed(text))

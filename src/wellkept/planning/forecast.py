@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import ceil
 
 MIN_HISTORY = 3
+SPARE = 1.5
+"""How much longer than the longest it may take while there are too few to tell."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ def forecast(durations: Sequence[float]) -> Forecast | None:
         return None
     ordered = sorted(durations)
     return Forecast(quantile(ordered, 0.5), quantile(ordered, 0.9))
+
+
+def early(durations: Sequence[float]) -> Forecast:
+    """The same while there is no history yet: from one or two past durations, with room to spare. Raises ValueError for none."""
+    ordered = sorted(durations)
+    return forecast(ordered) or Forecast(quantile(ordered, 0.5), quantile(ordered, 1.0) * SPARE)
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ LOOKS = {"done": "d-done", "failed": "d-fail", "cancelled": "d-stop"}
 def run_bar(phases: Sequence[dict[str, Any]]) -> Bar:
     """The bar of a run from the phases of ``operations.queries.live``: done, now, to come; under it the forecast made before the start."""
     lengths = [_length(phase, _usual(phases)) for phase in phases]
-    known = [phase for phase in phases if phase["p50"] is not None]
+    way = [phase for phase in phases if not detoured(phase)]
+    known = [phase for phase in way if phase["p50"] is not None]
     planned, late = sum(phase["p50"] for phase in known), sum(phase["p90"] for phase in known)
-    whole = max(sum(lengths), late if len(known) == len(phases) else 0.0) or 1.0
+    whole = max(sum(lengths), late if len(known) == len(way) else 0.0) or 1.0
     parts, at, filled = [], 0.0, 0.0
     for phase, length in zip(phases, lengths, strict=True):
         done = _done(phase, length)
@@ -46,8 +47,8 @@ def run_bar(phases: Sequence[dict[str, Any]]) -> Bar:
             parts.append(_part(at + done, length - done, whole, "d-wait", phase["title"]))
         at += length
     ghosts, at = [], 0.0
-    if len(known) == len(phases):
-        for phase in phases:
+    if len(known) == len(way):
+        for phase in way:
             ghosts.append(_part(at, phase["p50"], whole, "d-ghost", phase["title"]))
             at += phase["p50"]
     tail = _part(planned, late - planned, whole, "d-ghost-soft") if ghosts and late > planned else None
@@ -68,6 +69,11 @@ def phase_bars(phases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def detoured(phase: dict[str, Any]) -> bool:
+    """Whether the phase is one for when something goes wrong, and nothing has."""
+    return bool(phase.get("detour")) and phase["state"] in {"waiting", "skipped"}
+
+
 def _usual(phases: Sequence[dict[str, Any]]) -> float:
     """What stands for the length of a phase nobody has timed yet: the mean of those that are known."""
     known = [phase["p50"] if phase["p50"] is not None else phase["seconds"] for phase in phases]
@@ -77,7 +83,7 @@ def _usual(phases: Sequence[dict[str, Any]]) -> float:
 
 def _length(phase: dict[str, Any], usual: float) -> float:
     seconds, expected = phase["seconds"] or 0.0, phase["p50"] if phase["p50"] is not None else usual
-    if phase["state"] == "skipped":
+    if phase["state"] == "skipped" or detoured(phase):
         return 0.0
     if phase["state"] == "waiting":
         return float(expected)

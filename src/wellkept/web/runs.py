@@ -170,7 +170,7 @@ def log_line(step: Step) -> dict[str, Any]:
 
 def planned(state: dict[str, Any]) -> dict[str, float] | None:
     """The forecast made before the start, in seconds; None without a history of every phase."""
-    phases = [phase for phase in state["phases"] if phase["attempts"] or phase["state"] in {"waiting", "skipped"}]
+    phases = [phase for phase in state["phases"] if phase["attempts"] or (phase["state"] in {"waiting", "skipped"} and not bars.detoured(phase))]
     if not phases or any(phase["p50"] is None for phase in phases):
         return None
     return {"p50": sum(phase["p50"] for phase in phases), "p90": sum(phase["p90"] for phase in phases)}
