@@ -17,7 +17,7 @@ from wellkept.estate.models import Environment, Role, System
 from wellkept.lib.text import say
 from wellkept.operations import runtime
 from wellkept.operations.models import Run, RunState
-from wellkept.upgrades import gates, queries
+from wellkept.upgrades import discard, gates, queries
 from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
@@ -160,10 +160,24 @@ def apply(
 
 
 @app.command("take-back")
-def take_back(system: SystemArgument, confirm: Confirm = None, wait: Wait = True, as_json: Json = False) -> None:
+def take_back(
+    system: SystemArgument,
+    discard_work: Annotated[
+        bool,
+        typer.Option(
+            "--discard-work", help="Though people have worked with the new release: what they wrote is exported, and not in the ERP any more."
+        ),
+    ] = False,
+    confirm: Confirm = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
     """Take an upgrade back that stopped where a person must decide: the database and the release from before, whatever was reached."""
     environment = pick.environment(system)
     access.require(pick.WHO, Role.ADMINISTRATOR, environment.system)
+    if discard_work:
+        _discard(environment, confirm, wait=wait, as_json=as_json)
+        return
     stuck = Upgrade.objects.filter(environment=environment, state=UpgradeState.STUCK).order_by("-started_at").first()
     if stuck is None:
         raise NotFound(f"no upgrade of {environment.system.name} waits for a person")
@@ -172,6 +186,27 @@ def take_back(system: SystemArgument, confirm: Confirm = None, wait: Wait = True
     arguments = {"upgrade_id": stuck.pk}
     run = runtime.submit("upgrades.take_back", organisation=environment.system.organisation, environment=environment, arguments=arguments)
     _end(run, wait=wait, as_json=as_json)
+
+
+def _discard(environment: Environment, confirm: str | None, *, wait: bool, as_json: bool) -> None:
+    """Show what would be lost, and have the name typed; without it, nothing is done and the plan was shown."""
+    plan = discard.plan(discard.candidate(environment))
+    if confirm is None and as_json:
+        output.emit(queries.plain_discard(plan), as_json=True)
+        return
+    if confirm is None:
+        _show_loss(plan)
+    told = f"{environment.system.name} goes back to {plan.upgrade.current}; what is listed above is exported and then not in it any more"
+    output.confirm_name(environment.system.name, confirm, told)
+    arguments = {"upgrade_id": plan.upgrade.pk, "actor": pick.ACTOR}
+    run = runtime.submit("upgrades.discard", organisation=environment.system.organisation, environment=environment, arguments=arguments)
+    _end(run, wait=wait, as_json=as_json)
+
+
+def _show_loss(plan: discard.Plan) -> None:
+    plain = queries.plain_discard(plan)
+    output.emit(plain["kinds"], as_json=False, table=("title", "created", "changed", "deleted", "people"), empty="Nothing was written since.")
+    output.emit({name: plain[name] for name in ("since", "rows", "files")}, as_json=False)
 
 
 def _submit(operation: str, environment: Environment, to: str, repository: str | None, *, wait: bool, as_json: bool) -> None:

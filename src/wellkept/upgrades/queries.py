@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -11,6 +11,7 @@ from django.utils import timezone
 from wellkept.estate.models import Environment, Kind, System
 from wellkept.lib.text import say
 from wellkept.upgrades import releases
+from wellkept.upgrades.discard import Plan
 from wellkept.upgrades.models import Assessment, Rehearsal, Release
 
 
@@ -104,4 +105,18 @@ def plain_assessment(one: Assessment) -> dict[str, Any]:
         "made_at": one.made_at,
         "risks": risks,
         **facts,
+    }
+
+
+def plain_discard(plan: Plan) -> dict[str, Any]:
+    """What taking an upgrade back would lose, as data for programs."""
+    return {
+        "upgrade": plan.upgrade.pk,
+        "system": plan.upgrade.system.name,
+        "from": plan.upgrade.current,
+        "to": plan.upgrade.target,
+        "since": plan.since,
+        "rows": plan.rows,
+        "files": plan.files,
+        "kinds": [asdict(kind) for kind in plan.kinds],
     }

@@ -1,0 +1,136 @@
+"""After an upgrade was kept: people work, it is taken back all the same, what was kept aside is removed, and the work is followed."""
+
+import csv
+import hashlib
+import io
+import json
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.backups.test_drill import failed
+from tests.services.sets import new_run
+from tests.services.tryton import NEXT, SERIES
+from tests.upgrades import test_apply
+from tests.upgrades.test_apply import Production, identity, names, put
+from wellkept.adapters.conformance.bench import content
+from wellkept.adapters.tryton import control, rpc
+from wellkept.estate import connect
+from wellkept.estate.errors import NotFound
+from wellkept.estate.models import Environment
+from wellkept.operations import scratch
+from wellkept.operations.models import Record
+from wellkept.tools import databases, postgres
+from wellkept.upgrades import apply, discard, work
+from wellkept.upgrades import production as places
+from wellkept.upgrades.models import Upgrade, UpgradeState
+
+production, migrated = test_apply.production, test_apply.migrated
+
+
+@dataclass
+class Kept:
+    """A company that was upgraded, and what it held before."""
+
+    production: Production
+    number: int
+    server: postgres.Server
+    before: dict[str, str]
+    original: int
+
+    @property
+    def upgrade(self) -> Upgrade:
+        return places.upgrade(self.number)
+
+
+@pytest.fixture
+def kept(production: Production, migrated: str) -> Iterator[Kept]:
+    """Every step of an upgrade but the migration, whose kept result is put in."""
+    run_id, before = production.run_id, content(production.site)
+    number = apply.begin(run_id, production.environment.pk, NEXT)["upgrade_id"]
+    apply.install(number, production.rehearsal.backup_id)
+    server = work.owner_site(production.environment).server
+    assert server is not None
+    upgrade = Upgrade.objects.get(pk=number)
+    original = identity(server, upgrade.database)
+    apply.close(run_id, number)
+    apply.copy_database(run_id, number)
+    put(server, migrated, upgrade.new_database)
+    apply.compare_books(run_id, number)
+    apply.exchange(run_id, number)
+    apply.reopen(run_id, number)
+    apply.finish(number, {})
+    scratch.remove(run_id)
+    yield Kept(production, number, server, before, original)
+    places.forget_books(upgrade)
+
+
+def test_it_is_taken_back_though_people_worked_and_their_work_is_exported(kept: Kept) -> None:
+    upgrade, environment = kept.upgrade, kept.production.environment
+    assert discard.candidate(environment) == upgrade
+    party = worked(kept)
+    plan = discard.plan(upgrade)
+    counted = {kind.table: (kind.created, kind.changed, kind.deleted) for kind in plan.kinds}
+    assert counted["party_party"] == (1, 1, 1), "made, changed, made and deleted"
+    assert counted["ir_attachment"] == (1, 0, 0)
+    assert {login for kind in plan.kinds if kind.table == "party_party" for login in kind.people} == {"admin"}
+    assert plan.files == 1
+    assert not counted.keys() & {"sale_sale", "account_move", "stock_move"}
+
+    other = new_run(environment.system.organisation, "upgrades.discard")
+    assert "does not wait" in failed(lambda: apply.take_back_stuck(other, environment.pk, kept.number)), "not without an export"
+    discard.close(other, environment.pk, kept.number)
+    site = connect.site(environment)
+    assert control.notice(site) is not None
+    assert discard.reopen(other, kept.number) == {"opened": True}
+    assert kept.production.version == NEXT
+    discard.close(other, environment.pk, kept.number)
+    made = discard.export(other, kept.number, "somebody")
+    path = Path(made["path"])
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == made["sha256"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    with zipfile.ZipFile(path) as archive:
+        rows = {row["id"]: row for row in csv.DictReader(io.TextIOWrapper(archive.open("rows/party_party.csv"), "utf-8"))}
+        assert (len(rows), rows[str(party)]["name"]) == (2, "New since the upgrade")
+        (file,) = [name for name in archive.namelist() if name.startswith("files/")]
+        assert archive.read(file) == b"attached since"
+        assert {kind["table"]: kind["created"] for kind in json.loads(archive.read("contents.json"))["kinds_in_full"]}["party_party"] == 1
+        assert archive.testzip() is None
+    record = Record.objects.get(kind="upgrades.exported")
+    assert (record.data["sha256"], record.data["path"], record.actor) == (made["sha256"], str(path), "somebody")
+
+    back = apply.take_back_stuck(other, environment.pk, kept.number)
+    assert back["changed"]
+    assert back["seconds"] < 30
+    assert discard.settle(kept.number)["version"].startswith(f"{SERIES}.")
+    after = kept.upgrade
+    assert after.state == UpgradeState.TAKEN_BACK
+    assert Environment.objects.get(pk=environment.pk).version.startswith(f"{SERIES}.")
+    assert kept.production.version.startswith(f"{SERIES}.")
+    assert identity(kept.server, upgrade.database) == kept.original
+    now = content(kept.production.site)
+    assert {name for name in now.keys() | kept.before.keys() if now.get(name) != kept.before.get(name) and not name.startswith("file ")} == set()
+    assert upgrade.new_database in names(kept.server), "the migrated database is kept"
+    assert databases.fenced(kept.server, upgrade.new_database)
+    assert not places.books(upgrade).exists()
+    with pytest.raises(NotFound):
+        discard.candidate(environment)
+    print(f"\ndiscard: back in {back['seconds']} s, {made['rows']} rows and {made['files']} files exported")
+    path.unlink()
+    scratch.remove(other)
+
+
+def worked(kept: Kept) -> int:
+    """Somebody makes a party with an attachment, changes another one, and deletes a third; the number of the new one."""
+    with rpc.session(connect.site(kept.production.environment)) as session:
+        party, other = session.call("model.party.party.create", [{"name": "New since the upgrade"}, {"name": "Deleted again"}])
+        (old,) = session.call("model.party.party.search", [["id", "not in", [party, other]]], 0, 1, None)
+        session.call("model.party.party.write", [old], {"name": "Changed since"})
+        session.call("model.party.party.delete", [other])
+        session.call("model.ir.attachment.create", [{"name": "note.txt", "resource": f"party.party,{party}", "data": b"attached since"}])
+    return int(party)
