@@ -124,6 +124,5 @@ def _put_back(here: Any, kept: Path) -> None:
     postgres.create_database(server, provision.DATABASE, owner=provision.OWNER)
     postgres.restore(here.server(provision.OWNER), provision.DATABASE, kept / "database", jobs=2)
     tryton.write_config(provision.site(here))
-    with tarfile.open(kept / "files.tar") as archive:
-        archive.extractall(here.files, filter="tar")
+    shutil.unpack_archive(kept / "files.tar", here.files)
     here.note(filled=True)
