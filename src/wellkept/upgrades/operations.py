@@ -1,5 +1,6 @@
 """The runbooks of upgrades: only the order of their steps."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.translation import gettext_noop
@@ -8,8 +9,9 @@ from wellkept.backups import certificate, drill, take
 from wellkept.backups.operations import DAY, END_PHASES, HOUR, PROOF_PHASES, RESTORE_PHASES, TAKE_PHASES, proof_steps, restore_steps, take_steps
 from wellkept.lib.text import message
 from wellkept.operations.errors import Ending, NeedsAttention, RolledBack
+from wellkept.operations.runbook import CLEAN_UP
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
-from wellkept.upgrades import apply, assess, discard, needs, rehearse, report
+from wellkept.upgrades import apply, assess, discard, limits, needs, rehearse, report
 from wellkept.upgrades.models import Level
 
 MINUTE = 60.0
@@ -124,6 +126,26 @@ def _upgrade_copy(run: Runbook, rehearsal_id: int, backup_id: int, new: dict[str
     }
 
 
+APPLY_PHASES = (
+    ("gates", gettext_noop("Look at every gate")),
+    *TAKE_PHASES,
+    ("install", gettext_noop("Install the new release beside the old one")),
+    ("close", gettext_noop("Close the ERP for its users")),
+    ("copy", gettext_noop("Copy the database inside its server")),
+    ("notes-before", gettext_noop("Manual steps before the migration")),
+    ("migrate", gettext_noop("Migrate")),
+    ("notes-after", gettext_noop("Manual steps after the migration")),
+    ("compare", gettext_noop("Compare books and rights")),
+    ("smoke", gettext_noop("Sign in to the new release and look around")),
+    ("exchange", gettext_noop("Exchange the old release for the new one")),
+    ("open", gettext_noop("Open the ERP for its users")),
+    ("back", gettext_noop("Take it back")),
+    ("report", gettext_noop("Report")),
+)
+LIKE = {"gates": "plan", "close": "exchange", "smoke": "work", "open": "exchange"}
+"""Which phase of a rehearsal is most like one of production: an exchange there stops the ERP, as closing does, and starts it, as opening does."""
+
+
 def _apply_clean_up(run_id: str, **_arguments: Any) -> None:
     take.clean_up(run_id)
     apply.clean_up(run_id)
@@ -133,61 +155,54 @@ def _apply_clean_up(run_id: str, **_arguments: Any) -> None:
     "upgrades.apply",
     title=gettext_noop("Upgrade"),
     maintenance_type="adaptive",
-    phases=(
-        ("gates", gettext_noop("Look at every gate")),
-        *TAKE_PHASES,
-        ("install", gettext_noop("Install the new release beside the old one")),
-        ("close", gettext_noop("Close the ERP for its users")),
-        ("copy", gettext_noop("Copy the database inside its server")),
-        ("notes-before", gettext_noop("Manual steps before the migration")),
-        ("migrate", gettext_noop("Migrate")),
-        ("notes-after", gettext_noop("Manual steps after the migration")),
-        ("compare", gettext_noop("Compare books and rights")),
-        ("smoke", gettext_noop("Sign in to the new release and look around")),
-        ("exchange", gettext_noop("Exchange the old release for the new one")),
-        ("open", gettext_noop("Open the ERP for its users")),
-        ("back", gettext_noop("Take it back")),
-        ("report", gettext_noop("Report")),
-    ),
+    phases=APPLY_PHASES,
     changes_environment=True,
     cleanup=_apply_clean_up,
+    detours=frozenset({"back"}),
+    measured_by={name: ("upgrades.rehearse", LIKE.get(name, name)) for name, _title in (*APPLY_PHASES, CLEAN_UP)},
 )
 def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
     """Upgrade production as it was rehearsed; whatever does not agree takes it back at once."""
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))
     upgrade_id = run.step("gates", apply.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["upgrade_id"]
+    settled = run.step("gates", limits.settle, run.id, upgrade_id, limit=MINUTE)
     backup = take_steps(run, repository_id)
     new = run.step("install", apply.install, upgrade_id, backup["backup_id"], limit=HOUR)
     try:
-        facts = _upgrade_production(run, upgrade_id, new["modules"])
+        facts = _upgrade_production(run, upgrade_id, new["modules"], settled)
     except Ending as ending:
-        _take_back(run, upgrade_id, ending)
+        _take_back(run, upgrade_id, ending, limit=max(10 * MINUTE, settled["limits"].get("back", 0.0)))
         raise
     result = run.step("report", apply.finish, upgrade_id, facts, limit=MINUTE, shielded=True)
     text = gettext_noop("Upgraded to {version}: books and rights agree; nobody could work for {seconds} s")
     return Outcome(message(text, version=result["version"], seconds=round(result["unavailable_seconds"], 1)), result)
 
 
-def _upgrade_production(run: Runbook, upgrade_id: int, modules: dict[str, str]) -> dict[str, Any]:
-    """From closing the ERP to opening the new release; the results of the phases."""
+def _upgrade_production(run: Runbook, upgrade_id: int, modules: dict[str, str], settled: dict[str, Any]) -> dict[str, Any]:
+    """From closing the ERP to opening the new release; the results of the phases. What takes longer than it may is stopped."""
+    until, most = limits.point_of_no_return(settled), settled["limits"]
+
+    def step(phase: str, function: Callable[..., Any], *rest: Any, limit: float) -> Any:
+        return run.step(phase, function, run.id, upgrade_id, *rest, limit=most.get(phase, limit), until=until)
+
     return {
-        "close": run.step("close", apply.close, run.id, upgrade_id, limit=2 * MINUTE),
-        "copy": run.step("copy", apply.copy_database, run.id, upgrade_id, limit=4 * HOUR),
-        "notes-before": run.step("notes-before", apply.run_notes, run.id, upgrade_id, "before", modules, limit=HOUR),
-        "migrate": run.step("migrate", apply.migrate, run.id, upgrade_id, modules, limit=DAY),
-        "notes-after": run.step("notes-after", apply.run_notes, run.id, upgrade_id, "after", modules, limit=HOUR),
-        "compare": run.step("compare", apply.compare_books, run.id, upgrade_id, limit=HOUR),
-        "smoke": run.step("smoke", apply.smoke, run.id, upgrade_id, limit=10 * MINUTE),
-        "exchange": run.step("exchange", apply.exchange, run.id, upgrade_id, limit=2 * MINUTE),
+        "close": step("close", apply.close, limit=2 * MINUTE),
+        "copy": step("copy", apply.copy_database, limit=4 * HOUR),
+        "notes-before": step("notes-before", apply.run_notes, "before", modules, limit=HOUR),
+        "migrate": step("migrate", apply.migrate, modules, limit=DAY),
+        "notes-after": step("notes-after", apply.run_notes, "after", modules, limit=HOUR),
+        "compare": step("compare", apply.compare_books, limit=HOUR),
+        "smoke": step("smoke", apply.smoke, limit=10 * MINUTE),
+        "exchange": step("exchange", apply.exchange, limit=2 * MINUTE),
         "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=10 * MINUTE, shielded=True),
     }
 
 
-def _take_back(run: Runbook, upgrade_id: int, ending: Ending) -> None:
+def _take_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> None:
     """Take the upgrade back because of an ending. Raises RolledBack, or NeedsAttention when that cannot be; nothing where nothing had changed."""
     try:
-        back = run.step("back", apply.take_back, run.id, upgrade_id, limit=10 * MINUTE, shielded=True)
+        back = run.step("back", apply.take_back, run.id, upgrade_id, limit=limit, shielded=True)
     except Ending as worse:
         text = gettext_noop("{reason}. It was not taken back: {why}. Nothing was deleted, and both databases are there")
         raise NeedsAttention(message(text, reason=ending.message, why=worse.message)) from worse
@@ -243,3 +258,20 @@ def discard_upgrade(run: Runbook, *, upgrade_id: int, actor: str) -> Outcome:
     text = gettext_noop("The upgrade was taken back in {seconds} s; {rows} rows that were written since are in {path}")
     said = message(text, seconds=round(back["seconds"], 1), rows=exported["rows"], path=exported["path"])
     return Outcome(said, {**back, **left, "sha256": exported["sha256"], "rows": exported["rows"], "files": exported["files"]})
+
+
+@operation(
+    "upgrades.remove_kept",
+    title=gettext_noop("Remove what upgrades left"),
+    maintenance_type="preventive",
+    phases=(("remove", gettext_noop("Remove databases and releases")),),
+    changes_environment=True,
+)
+def remove_kept(run: Runbook, *, upgrade_ids: list[int], early: bool = False) -> Outcome:
+    """Remove the databases and releases that upgrades left beside production: after that, only a backup leads back."""
+    if run.environment_id is None:
+        raise Failed(message(gettext_noop("This system has no environment to look at")))
+    done = run.step("remove", kept.remove, run.environment_id, upgrade_ids, early=early, limit=HOUR)
+    names = [name for one in done["removed"] for name in (one["database"], one["folder"]) if name]
+    text = gettext_noop("Removed what upgrades left: {names} ({megabytes} MB)")
+    return Outcome(message(text, names=", ".join(names) or "–", megabytes=done["bytes"] // 10**6), done)
