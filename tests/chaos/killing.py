@@ -2,12 +2,14 @@
 
 A case is an operation with a way to start a run and a way to tell what is wrong afterwards. Its points are not listed by hand: a recording run writes
 down every milestone it passes. Then workers are killed at each of them. One run bears several kills, one after the other, so that an enumeration
-costs little more than a few runs; with ``WELLKEPT_CHAOS_FULL=1`` every point has a run of its own. The moments of the kills inside steps come from a
-seed, which a failure tells; ``WELLKEPT_CHAOS_SEED`` repeats them.
+costs little more than a few runs; of the instants around the boundary of two steps (what the one did is not known yet, is known, the other has begun)
+each boundary gets one, in turn. With ``WELLKEPT_CHAOS_FULL=1`` every point is a case, and has a run of its own. The turn, and the moments of the
+kills inside steps, come from a seed, which a failure tells; ``WELLKEPT_CHAOS_SEED`` repeats them.
 """
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from tests.services.installation import Installation, alive, leftovers, until
 from wellkept.operations import engine, records, runtime
 from wellkept.operations.models import OPEN_STATES, Lease, Record, Run, Step
 
+FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
+AROUND = re.compile(r"(\d+)\.[^:]+:(started|done|recorded)#(\d+)")
 KILLS_PER_RUN = 64
 RUN_SECONDS = 180.0
 
@@ -38,13 +42,14 @@ class Report:
     case: str
     seed: int
     points: list[str] = field(default_factory=list)
+    of: int = 0
     killed: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
     def line(self, what: str) -> str:
         took = time.monotonic() - self.started
-        return f"{self.case}: {what}: {len(self.killed)}, violations: {len(self.violations)}, seed {self.seed}, {took:.0f} s"
+        return f"{self.case}: {what}: {len(self.killed)} of {self.of}, violations: {len(self.violations)}, seed {self.seed}, {took:.0f} s"
 
 
 def record_points(installation: Installation, case: Case, folder: Path) -> list[str]:
@@ -62,15 +67,30 @@ def record_points(installation: Installation, case: Case, folder: Path) -> list[
 def kill_at_every_point(installation: Installation, case: Case, folder: Path) -> Report:
     """The whole enumeration."""
     installation.kill_all()
-    report = Report(case.name, 0, record_points(installation, case, folder))
-    single = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
-    groups = -(-len(report.points) // (1 if single else KILLS_PER_RUN))
+    seed, every = chaos_seed(), record_points(installation, case, folder)
+    report = Report(case.name, seed, every if FULL else one_at_each_boundary(every, seed), len(every))
+    groups = -(-len(report.points) // (1 if FULL else KILLS_PER_RUN))
     left = [point for start in range(groups) for point in _one_run(installation, case, report.points[start::groups], report)]
     for point in left:
         # Within one run of several kills a point may not come again under the same name; then it gets a run of its own.
         if _one_run(installation, case, [point], report):
             report.violations.append(f"{point}: was not reached")
     return report
+
+
+def chaos_seed() -> int:
+    return int(os.environ.get("WELLKEPT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+
+
+def one_at_each_boundary(points: list[str], seed: int) -> list[str]:
+    """Every point inside of steps and at the ends of the run, and of those around each boundary between two steps the one whose turn it is."""
+    around: dict[tuple[int, str], list[str]] = {}
+    for point, found in ((point, AROUND.fullmatch(point)) for point in points):
+        if found is not None:
+            number, instant, count = found.groups()
+            around.setdefault((int(number) - (instant == "started"), count), []).append(point)
+    chosen = {alike[(seed + turn) % len(alike)] for turn, alike in enumerate(around.values())}
+    return [point for point in points if point in chosen or AROUND.fullmatch(point) is None]
 
 
 def _one_run(installation: Installation, case: Case, points: list[str], report: Report) -> list[str]:
@@ -118,10 +138,10 @@ def finish(installation: Installation, case: Case, run: Run, what: str, report: 
 def kill_inside_every_step(installation: Installation, case: Case) -> Report:
     """Kill the worker at a random moment of every step, one step after the other."""
     installation.kill_all()
-    seed = int(os.environ.get("WELLKEPT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+    seed = chaos_seed()
     chance = random.Random(seed)
     reference = reference_run(installation, case)
-    report = Report(case.name, seed, list(reference))
+    report = Report(case.name, seed, list(reference), len(reference))
     run, moments = None, []
     for name, seconds in reference.items():
         moment = chance.uniform(0, seconds)
