@@ -37,6 +37,12 @@ def test_windows_of_the_system_and_of_everything_count_and_freezes_end_them(envi
     assert windows.frozen(environment, SATURDAY) is None
     assert windows.frozen(environment, frozen.starts_at) == frozen
     assert windows.frozen(environment, frozen.ends_at) is None
+    opening = windows.current(environment, frozen.starts_at)
+    assert opening is not None
+    assert opening.starts == SATURDAY, "whether it is frozen now is the other question"
+    upcoming = windows.upcoming(environment, frozen.starts_at)
+    assert upcoming is not None
+    assert upcoming.starts == SATURDAY + timedelta(days=14)
     other = make_environment(make_system(organisation, "other"))
     assert windows.frozen(other, frozen.starts_at) is None
     opening = windows.current(other, SATURDAY)

@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from tests.backups.test_drill import failed
 from tests.services import tryton
+from tests.services.agreed import agreed
 from tests.services.sets import kept_environment, new_run
 from tests.services.tryton import NEXT, SERIES
 from wellkept.adapters.base import Site
@@ -19,11 +21,12 @@ from wellkept.adapters.conformance.bench import content
 from wellkept.adapters.tryton import control, releases, rpc
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
 from wellkept.estate import connect, secrets
+from wellkept.estate.access import Console
 from wellkept.estate.models import Environment, Organisation
-from wellkept.operations import scratch
+from wellkept.operations import scratch, windows
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import apply, gates, notes, work
-from wellkept.upgrades.models import Rehearsal, RehearsalState, Upgrade, UpgradeState
+from wellkept.upgrades import agree, apply, gates, notes, work
+from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Upgrade, UpgradeState
 
 GOOD = "migrated_and_kept"
 FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
@@ -64,7 +67,7 @@ def production(own_company: Site, organisation: Organisation) -> Iterator[Produc
 
 
 def rehearsed(environment: Environment) -> Rehearsal:
-    """The rows of a rehearsal that has just ended well, with a proven backup."""
+    """The rows of a rehearsal that has just ended well, with a proven backup, and what people have to say to it."""
     organisation = environment.system.organisation
     rows = {"organisation": organisation, "system": environment.system}
     key = secrets.store(organisation, "repository/r/key", "x")
@@ -74,7 +77,7 @@ def rehearsed(environment: Environment) -> Rehearsal:
     )
     Drill.objects.create(**rows, backup=backup, run_id=uuid.UUID(new_run(organisation)), state=DrillState.PROVEN)
     shipped = releases.notes(SERIES, NEXT)
-    return Rehearsal.objects.create(
+    made = Rehearsal.objects.create(
         **rows,
         environment=environment,
         run_id=uuid.UUID(new_run(organisation, "upgrades.rehearse")),
@@ -89,6 +92,8 @@ def rehearsed(environment: Environment) -> Rehearsal:
         rollback_seconds=3.0,
         report={"migrate": {"seconds": 60.0}},
     )
+    agreed(made)
+    return made
 
 
 def newest(series: str) -> str:
@@ -108,17 +113,36 @@ def test_every_gate_is_looked_at(production: Production) -> None:
     for changed, gate in (
         ({"notes_digest": "other"}, "notes"),
         ({"modules": ["party"]}, "modules"),
-        ({"ended_at": timezone.now().replace(year=2025)}, "rehearsal"),
     ):
         Rehearsal.objects.filter(pk=rehearsal.pk).update(**changed)
-        assert shut(production) == {gate}
+        assert shut(production) == {gate, "approval"}
         assert "gate is shut" in failed(lambda: apply.begin(production.run_id, production.environment.pk, NEXT))
         rehearsal.save()
+    withdrawn_in_time(production)
     Drill.objects.update(state=DrillState.FAILED)
     assert shut(production) == {"backup"}
     Rehearsal.objects.update(state=RehearsalState.FAILED)
     assert {"rehearsal", "backup"} <= shut(production)
-    assert not Upgrade.objects.exists()
+
+
+def withdrawn_in_time(production: Production) -> None:
+    """The approval is withdrawn, or a freeze declared, while it is backed up and installed: nothing is stopped."""
+    run_id, organisation = production.run_id, production.environment.system.organisation
+    approval = Approval.objects.get()
+    number = apply.begin(run_id, production.environment.pk, NEXT)["upgrade_id"]
+    now = timezone.now()
+    frozen = windows.freeze(organisation, now, now + timedelta(hours=1), "year end", who=Console("tests"))
+    assert "stays as it is until" in failed(lambda: apply.close(run_id, number))
+    windows.remove(frozen, who=Console("tests"))
+    agree.withdraw(approval, who=Console("tests"))
+    assert "withdrew the approval" in failed(lambda: apply.close(run_id, number))
+    assert control.alive(production.site)
+    assert control.notice(production.site) is None
+    assert apply.take_back(run_id, number) == {"seconds": 0.0, "changed": False}
+    upgrade = Upgrade.objects.get()
+    assert (upgrade.state, upgrade.approval, upgrade.closed_at, upgrade.waived) == (UpgradeState.FAILED, approval, None, [])
+    upgrade.delete()
+    agreed(production.rehearsal)
 
 
 @pytest.fixture

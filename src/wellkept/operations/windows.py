@@ -49,11 +49,8 @@ def add_weekly(
         cron.zone(zone)
     except cron.InvalidCron as error:
         raise Invalid(error.message) from error
-    minute = {"second": 0, "microsecond": 0}
-    return _added(
-        Window(organisation=organisation, system=system, days=chosen, opens=opens.replace(**minute), closes=closes.replace(**minute), time_zone=zone),
-        who,
-    )
+    opens, closes = (moment.replace(second=0, microsecond=0) for moment in (opens, closes))
+    return _added(Window(organisation=organisation, system=system, days=chosen, opens=opens, closes=closes, time_zone=zone), who)
 
 
 @transaction.atomic
@@ -105,15 +102,19 @@ def declared(system: System) -> bool:
 
 
 def current(environment: Environment, now: datetime | None = None) -> Opening | None:
-    """The window that is open at the moment, up to its end or to the next freeze; None where none is. Two queries."""
+    """The window that is open at the moment, up to its end or to the next freeze; None where none is. Two queries.
+
+    Whether a freeze holds now is another question (``frozen``), because that may be waived.
+    """
     moment = now or timezone.now()
-    return holding(_openings(environment.system, moment), moment)
+    return holding(_openings(environment.system, moment, Freeze.objects.filter(starts_at__gt=moment)), moment)
 
 
 def upcoming(environment: Environment, now: datetime | None = None) -> Opening | None:
     """The next window that opens after the moment; None where none is known. Two queries."""
     moment = now or timezone.now()
-    return next((one for one in _openings(environment.system, moment) if one.starts > moment), None)
+    found = _openings(environment.system, moment, Freeze.objects.filter(ends_at__gt=moment))
+    return next((one for one in found if one.starts > moment), None)
 
 
 def frozen(environment: Environment, now: datetime | None = None) -> Freeze | None:
@@ -122,15 +123,14 @@ def frozen(environment: Environment, now: datetime | None = None) -> Freeze | No
     return _of(Freeze.objects.filter(starts_at__lte=moment, ends_at__gt=moment), environment.system).order_by("-ends_at").first()
 
 
-def _openings(system: System, after: datetime) -> list[Opening]:
+def _openings(system: System, after: datetime, freezes: QuerySet[Freeze]) -> list[Opening]:
     weekly, single = [], []
     for row in _of(Window.objects.all(), system):
         if row.starts_at is not None and row.ends_at is not None:
             single.append(Opening(row.starts_at, row.ends_at))
         elif row.opens is not None and row.closes is not None:
             weekly.append(Weekly(frozenset(row.days), row.opens, row.closes, row.time_zone))
-    freezes = [Opening(row.starts_at, row.ends_at) for row in _of(Freeze.objects.filter(ends_at__gt=after), system)]
-    return openings(weekly, single, freezes, after)
+    return openings(weekly, single, [Opening(row.starts_at, row.ends_at) for row in _of(freezes, system)], after)
 
 
 def _of(rows: QuerySet, system: System) -> QuerySet:  # type: ignore[type-arg]

@@ -23,8 +23,10 @@ from wellkept.lib import links
 from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
+from wellkept.operations.models import Run
 from wellkept.tools import postgres
-from wellkept.upgrades import accept, gates, notes, production, work
+from wellkept.upgrades import accept, agree, gates, notes, production, work
+from wellkept.upgrades.expect import expected
 from wellkept.upgrades.findings import Accepted
 from wellkept.upgrades.models import RehearsalState, Upgrade, UpgradeState
 from wellkept.upgrades.work import Work
@@ -37,12 +39,13 @@ Facts = dict[str, Any]
 def begin(run_id: str, environment_id: int, target: str) -> Facts:
     """Look at every gate, and note that the upgrade begins. Raises Failed that names the first gate that is shut; nothing is touched."""
     environment = Environment.objects.select_related("system__organisation").get(pk=environment_id)
+    starter = Run.objects.select_related("requested_by").get(pk=run_id).requested_by
     with told():
-        seen = gates.look(environment, target)
-        shut = [gate for gate in seen.gates if not gate.open]
-        if shut or seen.rehearsal is None:
-            raise Failed(message(gettext_noop("A gate is shut, so nothing was started: {gate}"), gate=shut[0].why))
+        seen = gates.look(environment, target, starter=starter, run_id=run_id)
+        if seen.shut or seen.rehearsal is None:
+            raise Failed(message(gettext_noop("A gate is shut, so nothing was started: {gate}"), gate=seen.shut[0].why))
         site = connect.site(environment)
+    waived = {one["gate"] for one in seen.waived}
     upgrade, _made = Upgrade.objects.get_or_create(
         run_id=uuid.UUID(run_id),
         defaults={
@@ -50,6 +53,8 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
             "system": environment.system,
             "environment": environment,
             "rehearsal": seen.rehearsal,
+            "approval": None if "approval" in waived else seen.approval,
+            "waived": seen.waived,
             "current": seen.rehearsal.current,
             "target": target,
             "version": seen.rehearsal.version,
@@ -59,7 +64,7 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
             "old_interpreter": str(links.direct(site.interpreter)) if site.interpreter else "",
         },
     )
-    return {"upgrade_id": upgrade.pk, "gates": [gate.name for gate in seen.gates]}
+    return {"upgrade_id": upgrade.pk, "gates": [gate.name for gate in seen.gates], "waived": seen.waived}
 
 
 def install(upgrade_id: int, backup_id: int) -> Facts:
@@ -80,14 +85,27 @@ def install(upgrade_id: int, backup_id: int) -> Facts:
 
 
 def close(run_id: str, upgrade_id: int) -> Facts:
-    """Show people the page with the end that is expected, refuse programs, and stop the ERP."""
+    """Show people the page with the end that is expected, refuse programs, and stop the ERP, if all is still as people agreed to."""
     upgrade = production.upgrade(upgrade_id)
+    if upgrade.closed_at is None:
+        _still_agreed(upgrade)
     began, started = timezone.now(), time.monotonic()
     with told():
         made = production.work_of(run_id, upgrade)
         made.ability("control").maintain(made.site, production.notice(upgrade))
     Upgrade.objects.filter(pk=upgrade_id, closed_at=None).update(closed_at=began)
     return {"seconds": round(time.monotonic() - started, 3)}
+
+
+def _still_agreed(upgrade: Upgrade) -> None:
+    """Look once more at what may have changed while it was backed up and installed, and use the approval up. Raises Failed; nothing is touched."""
+    waived = {one["gate"] for one in upgrade.waived}
+    with told():
+        now = [*gates.same(upgrade.environment, upgrade.rehearsal), *gates.plans(upgrade.environment, expected(upgrade.rehearsal), closed=True)]
+    for gate in now:
+        if not gate.holds and gate.name not in waived:
+            raise Failed(message(gettext_noop("A gate is shut now, so the ERP was not closed and nothing was changed: {gate}"), gate=gate.why))
+    agree.use(upgrade)
 
 
 def copy_database(run_id: str, upgrade_id: int) -> Facts:
@@ -105,6 +123,8 @@ def run_notes(run_id: str, upgrade_id: int, phase: str, modules: Mapping[str, st
     shipped = connect.ability(upgrade.environment, "releases").notes(upgrade.current, upgrade.target)
     with told():
         effective = notes.effective(upgrade.system, upgrade.current, upgrade.target, shipped)
+        if notes.digest(effective) != upgrade.rehearsal.notes_digest:
+            raise Failed(message(gettext_noop("The approved notes are not those that were rehearsed")))
         return work.run_notes(production.work_of(run_id, upgrade), effective, phase, modules)
 
 

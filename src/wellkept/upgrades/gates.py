@@ -1,8 +1,12 @@
-"""What has to hold before production is upgraded: each gate with whether it is open, and why."""
+"""What has to hold before production is upgraded: each gate with whether it is open, and why.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Half of the gates Wellkept knows by itself (``known``); for the others the ERP, its database and the disks are asked (``look``).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -10,11 +14,14 @@ from django.utils.translation import gettext_noop
 from wellkept.adapters.base import Unsupported
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState
 from wellkept.estate import connect
-from wellkept.estate.models import Environment
+from wellkept.estate.models import Environment, Person
 from wellkept.lib.text import Message, message
+from wellkept.operations import windows
+from wellkept.operations.models import OPEN_STATES, Run
 from wellkept.tools import databases
-from wellkept.upgrades import assess, needs, notes, work
-from wellkept.upgrades.models import Rehearsal, RehearsalState
+from wellkept.upgrades import agree, assess, needs, notes, work
+from wellkept.upgrades.expect import Expected, expected
+from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Waiver
 
 REHEARSAL_DAYS = 14
 SHOWN = 3
@@ -27,36 +34,100 @@ ROOM = {
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition, by name, with why it is open or shut as a stored sentence."""
+    """One condition by name: whether it holds, why as a stored sentence, and who waived it, if anybody did."""
 
     name: str
-    open: bool
+    holds: bool
     why: Message
+    waiver: Waiver | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it keeps nobody from going on."""
+        return self.holds or self.waiver is not None
+
+    @property
+    def waivable(self) -> bool:
+        """Whether an administrator may waive it."""
+        return self.name in agree.WAIVABLE
 
 
 @dataclass(frozen=True)
 class Seen:
-    """All gates in their order, and the rehearsal that counts, None where there is none."""
+    """The gates in their order, the rehearsal that counts (None where there is none) and the approval of it, waiting or given."""
 
     gates: list[Gate]
     rehearsal: Rehearsal | None
+    approval: Approval | None
 
     @property
     def open(self) -> bool:
-        """Whether production may be upgraded now."""
+        """Whether production may be upgraded now, as far as was looked."""
         return self.rehearsal is not None and all(gate.open for gate in self.gates)
 
+    @property
+    def shut(self) -> list[Gate]:
+        """The gates that are in the way."""
+        return [gate for gate in self.gates if not gate.open]
 
-def look(environment: Environment, target: str) -> Seen:
-    """Every gate as it is now. Only reads, but for an empty database that is made and dropped to see what the role may do."""
+    @property
+    def waived(self) -> list[dict[str, Any]]:
+        """The gates that do not hold and are waived, as plain data to be kept with the upgrade."""
+        return [
+            {"gate": gate.name, "reason": gate.waiver.reason, "author": gate.waiver.author, "until": gate.waiver.ends_at.isoformat()}
+            for gate in self.gates
+            if gate.waiver is not None and not gate.holds
+        ]
+
+
+def look(environment: Environment, target: str, *, starter: Person | None = None, run_id: str = "") -> Seen:
+    """Every gate as it is now, for whoever wants to start it (None: this machine's console); its own run, if there is one, is not in the way.
+
+    Only reads, but for an empty database that is made and dropped to see what the role may do.
+    """
     current = assess.current_series(environment)
-    rehearsal = (
-        Rehearsal.objects.filter(environment=environment, current=current, target=target, state=RehearsalState.SUCCEEDED)
-        .order_by("-ended_at")
-        .first()
-    )
-    found = [_rehearsed(rehearsal, target), *_same(environment, current, rehearsal), _proven(environment), *_room(environment), _allowed(environment)]
-    return Seen(found, rehearsal)
+    seen = known(environment, target, starter=starter, run_id=run_id, current=current)
+    asked = [*(same(environment, seen.rehearsal) if seen.rehearsal is not None else ()), *_room(environment), _allowed(environment)]
+    return replace(seen, gates=[*seen.gates, *asked])
+
+
+def known(environment: Environment, target: str, *, starter: Person | None = None, run_id: str = "", current: str = "") -> Seen:
+    """The gates that Wellkept knows by itself, without asking the ERP."""
+    newest = agree.rehearsed(environment, target, current)
+    good = newest if newest is not None and newest.state == RehearsalState.SUCCEEDED else None
+    approval = agree.standing(good) if good is not None else None
+    found = [_rehearsed(newest, target)]
+    if good is not None:
+        found += [_young(good), _approved(approval, starter)]
+    found += [_proven(environment), *plans(environment, expected(good) if good is not None else None), _alone(environment, run_id)]
+    waived: Mapping[str, Waiver] = agree.waivers(good) if good is not None else {}
+    return Seen([replace(gate, waiver=waived.get(gate.name)) if gate.waivable else gate for gate in found], good, approval)
+
+
+def plans(environment: Environment, takes: Expected | None, *, closed: bool = False) -> Iterator[Gate]:
+    """The window that is needed and the freeze that is not; with ``closed`` for what is left when the ERP is about to be closed."""
+    yield _window(environment, takes, closed=closed)
+    freeze = windows.frozen(environment)
+    if freeze is None:
+        yield Gate("freeze", True, message(gettext_noop("Nothing is frozen")))
+    else:
+        text = gettext_noop("It stays as it is until {until}: {reason}")
+        yield Gate("freeze", False, message(text, until=freeze.ends_at.isoformat(timespec="minutes"), reason=freeze.reason))
+
+
+def same(environment: Environment, rehearsal: Rehearsal) -> Iterator[Gate]:
+    """Whether the notes and the active modules are still those that were rehearsed; the ERP is asked."""
+    current, target = rehearsal.current, rehearsal.target
+    try:
+        shipped = connect.ability(environment, "releases").notes(current, target)
+    except Unsupported:
+        shipped = []
+    fits = notes.digest(notes.effective(environment.system, current, target, shipped)) == rehearsal.notes_digest
+    fit = gettext_noop("The approved notes are those that were rehearsed")
+    yield Gate("notes", fits, message(fit if fits else gettext_noop("The approved notes are not those that were rehearsed")))
+    changed = sorted(set(active_modules(environment)) ^ set(rehearsal.modules))
+    text = gettext_noop("Modules were changed since the rehearsal: {names}") if changed else gettext_noop("The modules are those that were rehearsed")
+    yield Gate("modules", not changed, message(text, names=", ".join(changed)))
 
 
 def active_modules(environment: Environment) -> list[str]:
@@ -65,29 +136,64 @@ def active_modules(environment: Environment) -> list[str]:
     return sorted(part.name for part in seen.components if part.kind == "module" and part.active)
 
 
-def _rehearsed(rehearsal: Rehearsal | None, target: str) -> Gate:
-    if rehearsal is None or rehearsal.ended_at is None:
+def _rehearsed(newest: Rehearsal | None, target: str) -> Gate:
+    if newest is None or newest.ended_at is None:
         return Gate("rehearsal", False, message(gettext_noop("The upgrade to {target} was never rehearsed with success"), target=target))
-    ended = rehearsal.ended_at
-    young = ended > timezone.now() - timedelta(days=REHEARSAL_DAYS)
-    text = gettext_noop("Rehearsed on {day}") if young else gettext_noop("The newest rehearsal is of {day}, more than {days} days ago")
-    return Gate("rehearsal", young, message(text, day=ended.date().isoformat(), days=REHEARSAL_DAYS))
+    good = newest.state == RehearsalState.SUCCEEDED
+    text = gettext_noop("Rehearsed on {day}") if good else gettext_noop("The newest rehearsal, of {day}, failed")
+    return Gate("rehearsal", good, message(text, day=newest.ended_at.date().isoformat()))
 
 
-def _same(environment: Environment, current: str, rehearsal: Rehearsal | None) -> Iterator[Gate]:
-    if rehearsal is None:
-        return
-    try:
-        shipped = connect.ability(environment, "releases").notes(current, rehearsal.target)
-    except Unsupported:
-        shipped = []
-    counted = notes.digest(notes.effective(environment.system, current, rehearsal.target, shipped))
-    same = counted == rehearsal.notes_digest
-    fit = gettext_noop("The approved notes are those that were rehearsed")
-    yield Gate("notes", same, message(fit if same else gettext_noop("The approved notes are not those that were rehearsed")))
-    changed = sorted(set(active_modules(environment)) ^ set(rehearsal.modules))
-    text = gettext_noop("Modules were changed since the rehearsal: {names}") if changed else gettext_noop("The modules are those that were rehearsed")
-    yield Gate("modules", not changed, message(text, names=", ".join(changed)))
+def _young(rehearsal: Rehearsal) -> Gate:
+    young = rehearsal.ended_at is not None and rehearsal.ended_at > timezone.now() - timedelta(days=REHEARSAL_DAYS)
+    text = gettext_noop("The rehearsal is not older than {days} days") if young else gettext_noop("The rehearsal is older than {days} days")
+    return Gate("age", young, message(text, days=REHEARSAL_DAYS))
+
+
+def _approved(approval: Approval | None, starter: Person | None) -> Gate:
+    if approval is None:
+        text = gettext_noop("Nobody has asked for an approval yet, or something has changed since")
+        return Gate("approval", False, message(text))
+    if approval.approved_at is None:
+        return Gate("approval", False, message(gettext_noop("{author} has asked for it; a second person has to approve"), author=approval.author))
+    if approval.approver_person_id == (starter.pk if starter is not None else None):
+        text = gettext_noop("{approver} approved it, so somebody else has to start it")
+        return Gate("approval", False, message(text, approver=approval.approver))
+    text = gettext_noop("{approver} approved it at {at}")
+    return Gate("approval", True, message(text, approver=approval.approver, at=approval.approved_at.isoformat(timespec="minutes")))
+
+
+def _window(environment: Environment, takes: Expected | None, *, closed: bool) -> Gate:
+    now = timezone.now()
+    opening = windows.current(environment, now)
+    if opening is None:
+        if not windows.declared(environment.system):
+            text = gettext_noop("Nobody has declared when it may be changed: under Settings, Plans, or by wellkept window add --system {system}")
+            return Gate("window", False, message(text, system=environment.system.name))
+        later = windows.upcoming(environment, now)
+        if later is None:
+            return Gate("window", False, message(gettext_noop("No window is open, and none is to come")))
+        text = gettext_noop("No window is open; the next one opens at {at}")
+        return Gate("window", False, message(text, at=later.starts.isoformat(timespec="minutes")))
+    facts = {"until": opening.ends.isoformat(timespec="minutes")}
+    if takes is not None:
+        longest = (takes.closed if closed else takes.whole).p90 + takes.back.p90
+        facts |= {"minutes": f"{longest / 60:.1f}"}
+        if now + timedelta(seconds=longest) > opening.ends:
+            text = gettext_noop("The window closes at {until}, and the upgrade with taking it back may need {minutes} minutes")
+            return Gate("window", False, message(text, **facts))
+    return Gate("window", True, message(gettext_noop("The window is open until {until}"), **facts))
+
+
+def _alone(environment: Environment, run_id: str) -> Gate:
+    others = Run.objects.filter(environment=environment, state__in=OPEN_STATES).select_related("requested_by").order_by("requested_at")
+    other = next((run for run in others if str(run.pk) != run_id), None)
+    if other is None:
+        return Gate("run", True, message(gettext_noop("Nothing else is being done with it")))
+    text = gettext_noop("{operation} is being done, started by {person} at {since}")
+    person = str(other.requested_by) if other.requested_by else "wellkept"
+    since = other.requested_at.isoformat(timespec="seconds")
+    return Gate("run", False, message(text, operation=other.operation, person=person, since=since))
 
 
 def _proven(environment: Environment) -> Gate:

@@ -5,9 +5,9 @@ from django.utils.translation import gettext_noop
 
 from wellkept.estate import access
 from wellkept.estate.access import Denied, Who
-from wellkept.upgrades.models import Acceptance, NoteVersion
+from wellkept.upgrades.models import Acceptance, Approval, NoteVersion
 
-Written = NoteVersion | Acceptance
+Written = NoteVersion | Acceptance | Approval
 
 
 def refuse_author(row: Written, who: Who) -> None:
