@@ -28,6 +28,7 @@ Cleanup = Callable[..., None]
 class Operation:
     """An operation and what is known of it before it runs.
 
+NoReturn = Callable[[str], Message | None]
     ``phases`` are the names and titles of the expected steps; ``detours`` are those that are reached only when something goes wrong. ``measured_by``
     says for a phase which phase of another operation, ``(operation, phase)``, shows how long it takes as long as it has no history of its own.
     """
@@ -36,6 +37,7 @@ class Operation:
     title: str
     maintenance_type: str
     phases: tuple[tuple[str, str], ...]
+    ``no_return`` says by the id of a run why it cannot be cancelled any more, None while it can.
     changes_environment: bool
     body: Body
     cleanup: Cleanup | None
@@ -47,6 +49,7 @@ class Operation:
         return dict(self.phases).get(name)
 
 
+    no_return: NoReturn | None = None
 _operations: dict[str, Operation] = {}
 
 
@@ -66,6 +69,7 @@ def operation(
     ``cleanup(run_id, **arguments)`` is called at the end of every run, however it ended, and may be called again: it removes what the run made
     outside its scratch folder. Raises ValueError when another function has the name or the maintenance type is unknown.
     """
+    no_return: NoReturn | None = None,
     if maintenance_type not in MaintenanceType.values:
         raise ValueError(f"{maintenance_type!r} is not a maintenance type")
 
@@ -73,7 +77,9 @@ def operation(
         known = _operations.get(name)
         if known is not None and (known.body.__module__, known.body.__qualname__) != (body.__module__, body.__qualname__):
             raise ValueError(f"the operation {name} is already {known.body.__module__}.{known.body.__qualname__}")
-        _operations[name] = Operation(name, title, maintenance_type, phases, changes_environment, body, cleanup, detours, measured_by or {})
+        _operations[name] = Operation(
+            name, title, maintenance_type, phases, changes_environment, body, cleanup, detours, measured_by or {}, no_return
+        )
         return body
 
     return register

@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Organisation, Person, System
 from wellkept.lib.text import message
 from wellkept.operations import leases, queries, registry, runbook, watchdog, worker
@@ -108,7 +109,14 @@ def _place(known: Operation, organisation: Organisation, system: System | None, 
 
 
 def cancel(run: Run, person: Person | None) -> None:
-    """Ask for the end of a run: at once while it waits in the queue, otherwise within a second or two. An ended run stays as it is."""
+    """Ask for the end of a run: at once while it waits in the queue, otherwise within a second or two. An ended run stays as it is.
+
+    Raises Invalid with why for one that is past the point where it can be.
+    """
+    no_return = registry.get(run.operation).no_return
+    why = no_return(str(run.pk)) if no_return is not None else None
+    if why is not None:
+        raise Invalid(why)
     with transaction.atomic():
         current = Run.objects.select_for_update(no_key=True).filter(pk=run.pk, state__in=OPEN_STATES).first()
         if current is None or current.cancel_requested_at is not None:

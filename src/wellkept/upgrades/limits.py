@@ -46,6 +46,13 @@ def point_of_no_return(settled: Mapping[str, Any]) -> tuple[datetime, Message] |
     return datetime.fromisoformat(settled["abort_by"]), message(PASSED, until=settled["until"])
 
 
+def no_return(run_id: str) -> Message | None:
+    """Why an upgrade cannot be aborted any more; None while it can."""
+    if not Upgrade.objects.filter(run_id=run_id, opened_at__isnull=False).exists():
+        return None
+    return message(gettext_noop("The new release was opened already, and what people have written since would be lost with it"))
+
+
 def _back_seconds(phases: Iterable[Mapping[str, Any]], upgrade: Upgrade) -> float:
     """How long taking back takes: its forecast, or what the rehearsal needed, with room to spare."""
     known = next((float(phase["p90"]) for phase in phases if phase["name"] == "back" and phase["p90"] is not None), None)

@@ -162,6 +162,7 @@ def _apply_clean_up(run_id: str, **_arguments: Any) -> None:
     measured_by={name: ("upgrades.rehearse", LIKE.get(name, name)) for name, _title in (*APPLY_PHASES, CLEAN_UP)},
 )
 def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
+    no_return=limits.no_return,
     """Upgrade production as it was rehearsed; whatever does not agree takes it back at once."""
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))

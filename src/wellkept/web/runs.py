@@ -25,14 +25,17 @@ from django.views.decorators.http import require_POST, require_safe
 from wellkept.backups.models import Backup, Drill
 from wellkept.estate import access
 from wellkept.estate.access import visible_to
+from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Role, System
 from wellkept.operations import queries, runtime
 from wellkept.operations.models import MaintenanceType, Record, Run, RunState, Step
-from wellkept.web import bars, lists, shell, titles, words
+from wellkept.planning.forecast import MIN_HISTORY
+from wellkept.web import bars, lists, shell, titles, way_back, words
+from wellkept.web.told import refusal
 
 POLL_SECONDS = 1.0
 LIFETIME_SECONDS = 300
-PARTS = {"live": "runs/live.html", "log": "runs/log.html"}
+PARTS = {"live": "runs/live.html", "back": "runs/back.html", "log": "runs/log.html"}
 TOOK = ExpressionWrapper(F("ended_at") - F("started_at"), output_field=DurationField())
 POLLERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="live")
 
@@ -133,13 +136,17 @@ def cancel(request: shell.Request, run_id: uuid.UUID) -> HttpResponseBase:
     """Ask for the end of a run."""
     one = get_object_or_404(visible_to(request.user, Run), pk=run_id)
     access.require(request.user, Role.OPERATOR, one)
-    runtime.cancel(one, request.user)
-    messages.info(request, _("Cancelling was asked for; the run stops at the next safe point."))
+    try:
+        runtime.cancel(one, request.user)
+    except EstateError as error:
+        messages.error(request, refusal(error))
+    else:
+        messages.info(request, _("Cancelling was asked for; the run stops at the next safe point."))
     return redirect("run", run_id=run_id)
 
 
 def live_context(run_id: str) -> dict[str, Any]:
-    """What the moving part of the console shows; two queries. Raises Run.DoesNotExist."""
+    """What the moving part of the console shows; two queries, three for an upgrade. Raises Run.DoesNotExist."""
     one = Run.objects.select_related("system", "environment__system", "requested_by").prefetch_related("steps").get(pk=run_id)
     state = queries.describe(one)
     left = state["remaining"]
@@ -151,6 +158,7 @@ def live_context(run_id: str) -> dict[str, Any]:
         "now": next((phase for phase in state["phases"] if phase["state"] == "running"), None),
         "log": [log_line(step) for step in one.steps.all()],
         "planned": planned(state),
+        "back": way_back.of(one, state),
         "eta": timezone.now() + timedelta(seconds=left["p50"]) if left else None,
     }
 
@@ -169,11 +177,12 @@ def log_line(step: Step) -> dict[str, Any]:
 
 
 def planned(state: dict[str, Any]) -> dict[str, float] | None:
-    """The forecast made before the start, in seconds; None without a history of every phase."""
+    """The forecast made before the start, in seconds, and of how few runs, where these are too few to tell; None without a history of every phase."""
     phases = [phase for phase in state["phases"] if phase["attempts"] or (phase["state"] in {"waiting", "skipped"} and not bars.detoured(phase))]
     if not phases or any(phase["p50"] is None for phase in phases):
         return None
-    return {"p50": sum(phase["p50"] for phase in phases), "p90": sum(phase["p90"] for phase in phases)}
+    few = min(phase.get("runs", MIN_HISTORY) for phase in phases)
+    return {"p50": sum(phase["p50"] for phase in phases), "p90": sum(phase["p90"] for phase in phases), "few": few if few < MIN_HISTORY else 0}
 
 
 @dataclass(frozen=True)

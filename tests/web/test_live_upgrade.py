@@ -1,0 +1,87 @@
+"""The live page of an upgrade: until when it can be aborted, by one red button, and that it is gone once people were let in."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests.upgrades.test_limits import upgrade_row
+from tests.web.conftest import SignIn
+from tests.web.test_upgrades import text
+from wellkept.estate.models import Environment, Person
+from wellkept.operations import registry
+from wellkept.operations.models import Run, RunState, StepState
+from wellkept.upgrades.models import Upgrade
+
+BUTTON = 'data-dialog="cancel"'
+
+
+@pytest.fixture
+def upgrade(environment: Environment) -> Upgrade:
+    made = upgrade_row(environment)
+    phases = [
+        {"name": name, "title": title, "p50": 60.0, "p90": 90.0, "runs": 1, **({"detour": True} if name == "back" else {})}
+        for name, title in registry.get("upgrades.apply").phases
+    ]
+    now = timezone.now()
+    Run.objects.filter(pk=made.run_id).update(
+        state=RunState.RUNNING, phases=phases, system=environment.system, environment=environment, started_at=now, arguments={"target": "8.0"}
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked", "says", "button"),
+    [
+        ({"abort_by": timedelta(hours=1)}, False, r"Abort by \d\d:\d\d", True),
+        ({}, False, "It can still be aborted", True),
+        ({"abort_by": timedelta(seconds=-1)}, False, "The point of no return has passed", True),
+        ({"abort_by": timedelta(hours=1)}, True, "It goes back", False),
+        ({"opened_at": timedelta(0)}, False, r"It cannot be aborted any more 8\.0 was opened for people at \d\d:\d\d", False),
+    ],
+)
+def test_it_says_until_when_it_can_be_aborted(
+    facts: dict[str, timedelta], asked: bool, says: str, button: bool, upgrade: Upgrade, operator: Person, viewer: Person, sign_in: SignIn
+) -> None:
+    now = timezone.now()
+    Upgrade.objects.filter(pk=upgrade.pk).update(**{name: now + after for name, after in facts.items()})
+    Run.objects.filter(pk=upgrade.run_id).update(cancel_requested_at=now if asked else None)
+    page = sign_in(operator).get(f"/runs/{upgrade.run_id}/")
+    assert re.search(says, text(page))
+    assert page.content.decode().count(BUTTON) == button
+    assert ('class="watching"' in sign_in(viewer).get(f"/runs/{upgrade.run_id}/").content.decode()) is True
+
+
+def test_its_forecast_is_that_of_the_rehearsal_without_the_way_back(upgrade: Upgrade, operator: Person, sign_in: SignIn) -> None:
+    page = sign_in(operator).get(f"/runs/{upgrade.run_id}/")
+    phases = len(registry.get("upgrades.apply").phases) - 1
+    assert f"about {phases} min left" in text(page)
+    assert "by one earlier run" in text(page)
+    assert text(page).count("only if something goes wrong") == 1
+    Upgrade.objects.all().delete()
+    early = sign_in(operator).get(f"/runs/{upgrade.run_id}/")
+    assert "Nothing has been changed yet" in text(early)
+    assert early.content.decode().count(BUTTON) == 1
+
+
+def test_abort_is_a_cancel_as_long_as_nobody_was_let_in(upgrade: Upgrade, operator: Person, sign_in: SignIn) -> None:
+    client = sign_in(operator)
+    Upgrade.objects.filter(pk=upgrade.pk).update(opened_at=timezone.now())
+    refused = client.post(f"/runs/{upgrade.run_id}/cancel/", follow=True)
+    assert "what people have written since would be lost" in text(refused)
+    assert Run.objects.get(pk=upgrade.run_id).cancel_requested_at is None
+    Upgrade.objects.filter(pk=upgrade.pk).update(opened_at=None)
+    client.post(f"/runs/{upgrade.run_id}/cancel/")
+    assert Run.objects.get(pk=upgrade.run_id).cancel_requested_by == operator
+
+
+def test_what_is_taken_back_shows_that_phase(upgrade: Upgrade, operator: Person, sign_in: SignIn) -> None:
+    run: Any = Run.objects.get(pk=upgrade.run_id)
+    run.steps.create(number=9, name="migrate", title="Migrate", worker="w", state=StepState.FAILED, ended_at=timezone.now(), seconds=3.0)
+    run.steps.create(number=10, name="back", title="Take it back", worker="w")
+    page = sign_in(operator).get(f"/runs/{upgrade.run_id}/")
+    assert "It goes back" in text(page)
+    assert BUTTON not in page.content.decode()
+    assert "only if something goes wrong" not in text(page)
