@@ -22,34 +22,34 @@ class Outcome:
 
 Body = Callable[..., Message | Outcome]
 Cleanup = Callable[..., None]
+NoReturn = Callable[[str], Message | None]
 
 
 @dataclass(frozen=True)
 class Operation:
     """An operation and what is known of it before it runs.
 
-NoReturn = Callable[[str], Message | None]
     ``phases`` are the names and titles of the expected steps; ``detours`` are those that are reached only when something goes wrong. ``measured_by``
     says for a phase which phase of another operation, ``(operation, phase)``, shows how long it takes as long as it has no history of its own.
+    ``no_return`` says by the id of a run why it cannot be cancelled any more, None while it can.
     """
 
     name: str
     title: str
     maintenance_type: str
     phases: tuple[tuple[str, str], ...]
-    ``no_return`` says by the id of a run why it cannot be cancelled any more, None while it can.
     changes_environment: bool
     body: Body
     cleanup: Cleanup | None
     detours: frozenset[str] = frozenset()
     measured_by: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    no_return: NoReturn | None = None
 
     def phase_title(self, name: str) -> str | None:
         """The title of a declared phase, None for another name."""
         return dict(self.phases).get(name)
 
 
-    no_return: NoReturn | None = None
 _operations: dict[str, Operation] = {}
 
 
@@ -63,13 +63,13 @@ def operation(
     cleanup: Cleanup | None = None,
     detours: frozenset[str] = frozenset(),
     measured_by: Mapping[str, tuple[str, str]] | None = None,
+    no_return: NoReturn | None = None,
 ) -> Callable[[Body], Body]:
     """Register a runbook ``body(run, **arguments)`` under its dotted name.
 
     ``cleanup(run_id, **arguments)`` is called at the end of every run, however it ended, and may be called again: it removes what the run made
     outside its scratch folder. Raises ValueError when another function has the name or the maintenance type is unknown.
     """
-    no_return: NoReturn | None = None,
     if maintenance_type not in MaintenanceType.values:
         raise ValueError(f"{maintenance_type!r} is not a maintenance type")
 
