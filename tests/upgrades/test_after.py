@@ -5,12 +5,15 @@ import hashlib
 import io
 import json
 import stat
+import uuid
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from tests.backups.test_drill import failed
 from tests.services.sets import new_run
@@ -22,10 +25,12 @@ from wellkept.adapters.tryton import control, rpc
 from wellkept.estate import connect
 from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment
+from wellkept.lib import links
 from wellkept.operations import scratch
 from wellkept.operations.models import Record
 from wellkept.tools import databases, postgres
 from wellkept.upgrades import apply, discard, work
+from wellkept.upgrades import kept as leftovers
 from wellkept.upgrades import production as places
 from wellkept.upgrades.models import Upgrade, UpgradeState
 
@@ -69,9 +74,10 @@ def kept(production: Production, migrated: str) -> Iterator[Kept]:
     places.forget_books(upgrade)
 
 
-def test_it_is_taken_back_though_people_worked_and_their_work_is_exported(kept: Kept) -> None:
+def test_people_work_it_is_taken_back_all_the_same_and_what_was_left_is_removed(kept: Kept) -> None:
     upgrade, environment = kept.upgrade, kept.production.environment
     assert discard.candidate(environment) == upgrade
+    the_way_back_stays(kept)
     party = worked(kept)
     plan = discard.plan(upgrade)
     counted = {kind.table: (kind.created, kind.changed, kind.deleted) for kind in plan.kinds}
@@ -123,6 +129,7 @@ def test_it_is_taken_back_though_people_worked_and_their_work_is_exported(kept: 
     print(f"\ndiscard: back in {back['seconds']} s, {made['rows']} rows and {made['files']} files exported")
     path.unlink()
     scratch.remove(other)
+    what_it_left_is_removed(kept)
 
 
 def worked(kept: Kept) -> int:
@@ -134,3 +141,38 @@ def worked(kept: Kept) -> int:
         session.call("model.party.party.delete", [other])
         session.call("model.ir.attachment.create", [{"name": "note.txt", "resource": f"party.party,{party}", "data": b"attached since"}])
     return int(party)
+
+
+def the_way_back_stays(kept: Kept) -> None:
+    (one,) = leftovers.leftovers(kept.production.environment)
+    assert (one.database, one.way_back, one.due, one.folder) == (kept.upgrade.kept_database, True, False, None), "the tests' own release is not ours"
+    assert one.database_bytes > 10**7
+    assert places.books(kept.upgrade).exists()
+    assert "is the way back" in failed(lambda: leftovers.remove(kept.production.environment.pk, [kept.number], early=False))
+    assert kept.upgrade.kept_database in names(kept.server)
+
+
+def what_it_left_is_removed(kept: Kept) -> None:
+    """The migrated database and the new release, once they are due, nobody is in them and nothing else needs them."""
+    upgrade, environment = kept.upgrade, kept.production.environment
+    assert not leftovers.due(Upgrade.objects.all()).exists()
+    Upgrade.objects.filter(pk=kept.number).update(ended_at=timezone.now() - timedelta(days=15))
+    assert leftovers.due(Upgrade.objects.all()).get() == upgrade
+    databases.unfence(kept.server, upgrade.new_database)
+    assert "somebody may work" in failed(lambda: leftovers.remove(environment.pk, [kept.number], early=False))
+    databases.fence(kept.server, upgrade.new_database)
+    release = links.direct(Path(upgrade.new_interpreter)).parents[1]
+    other = Upgrade.objects.get(pk=kept.number)
+    other.pk, other.run_id, other.state = None, uuid.UUID(new_run(environment.system.organisation)), UpgradeState.STUCK
+    other.save()
+    assert leftovers.leftovers(environment)[0].folder is None, "another way back needs it"
+    other.delete()
+    (one,) = leftovers.leftovers(environment)
+    assert (one.folder, one.folder_bytes > 10**7, one.way_back) == (str(release), True, False)
+    done = leftovers.remove(environment.pk, [kept.number], early=False)
+    assert [gone["database"] for gone in done["removed"]] == [upgrade.new_database]
+    assert upgrade.new_database not in names(kept.server)
+    assert not release.exists()
+    assert kept.upgrade.removed_at is not None
+    assert leftovers.remove(environment.pk, [kept.number], early=True)["removed"] == []
+    assert kept.production.version.startswith(f"{SERIES}.")

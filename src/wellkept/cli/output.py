@@ -134,6 +134,18 @@ def finish(run: "Run", *, as_json: bool, data: Mapping[str, Any] | None = None) 
     raise typer.Exit(exit_codes.BY_RUN_STATE.get(run.state, ExitCode.FAILED))
 
 
+def end(run: "Run", *, wait: bool, as_json: bool) -> None:
+    """Show the run to its end and leave with its code, or only say that it was started."""
+    if wait:
+        finish(follow(run), as_json=as_json)
+    emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+
+
+def size(count: int | None) -> str:
+    """A number of bytes for people."""
+    return f"{count / 1e6:.0f} MB" if count is not None else "unknown"
+
+
 @contextlib.contextmanager
 def _bars() -> Iterator[Any]:
     """A function that draws the steps of a run: live bars on a terminal, one line a finished step elsewhere."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from django.utils.translation import override
 
-from wellkept.cli import notes, output, pick
+from wellkept.cli import after, notes, output, pick
 from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
@@ -16,12 +16,13 @@ from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment, Role, System
 from wellkept.lib.text import say
 from wellkept.operations import runtime
-from wellkept.operations.models import Run, RunState
-from wellkept.upgrades import discard, gates, queries
+from wellkept.operations.models import RunState
+from wellkept.upgrades import gates, queries
 from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
 app.add_typer(notes.app, name="notes")
+app.command("remove-kept")(after.remove_kept)
 Target = Annotated[str, typer.Option(help="The series to go to, like 8.0.")]
 Repository = Annotated[str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")]
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
@@ -61,7 +62,7 @@ def assess(
     environment = pick.environment(system)
     run = runtime.submit("upgrades.assess", organisation=environment.system.organisation, environment=environment, arguments={"target": to})
     if not wait:
-        _end(run, wait=False, as_json=as_json)
+        output.end(run, wait=False, as_json=as_json)
         return
     run = output.follow(run)
     if run.state != RunState.SUCCEEDED:
@@ -89,7 +90,7 @@ def look(system: SystemArgument, wait: Wait = True, as_json: Json = False) -> No
     """Ask the package index which releases there are of a system's ERP."""
     environment = pick.environment(system)
     run = runtime.submit("upgrades.look", organisation=environment.system.organisation, environment=environment)
-    _end(run, wait=wait, as_json=as_json)
+    output.end(run, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -176,7 +177,7 @@ def take_back(
     environment = pick.environment(system)
     access.require(pick.WHO, Role.ADMINISTRATOR, environment.system)
     if discard_work:
-        _discard(environment, confirm, wait=wait, as_json=as_json)
+        after.discard_work(environment, confirm, wait=wait, as_json=as_json)
         return
     stuck = Upgrade.objects.filter(environment=environment, state=UpgradeState.STUCK).order_by("-started_at").first()
     if stuck is None:
@@ -185,41 +186,13 @@ def take_back(
     output.confirm_name(environment.system.name, confirm, told)
     arguments = {"upgrade_id": stuck.pk}
     run = runtime.submit("upgrades.take_back", organisation=environment.system.organisation, environment=environment, arguments=arguments)
-    _end(run, wait=wait, as_json=as_json)
-
-
-def _discard(environment: Environment, confirm: str | None, *, wait: bool, as_json: bool) -> None:
-    """Show what would be lost, and have the name typed; without it, nothing is done and the plan was shown."""
-    plan = discard.plan(discard.candidate(environment))
-    if confirm is None and as_json:
-        output.emit(queries.plain_discard(plan), as_json=True)
-        return
-    if confirm is None:
-        _show_loss(plan)
-    told = f"{environment.system.name} goes back to {plan.upgrade.current}; what is listed above is exported and then not in it any more"
-    output.confirm_name(environment.system.name, confirm, told)
-    arguments = {"upgrade_id": plan.upgrade.pk, "actor": pick.ACTOR}
-    run = runtime.submit("upgrades.discard", organisation=environment.system.organisation, environment=environment, arguments=arguments)
-    _end(run, wait=wait, as_json=as_json)
-
-
-def _show_loss(plan: discard.Plan) -> None:
-    plain = queries.plain_discard(plan)
-    output.emit(plain["kinds"], as_json=False, table=("title", "created", "changed", "deleted", "people"), empty="Nothing was written since.")
-    output.emit({name: plain[name] for name in ("since", "rows", "files")}, as_json=False)
+    output.end(run, wait=wait, as_json=as_json)
 
 
 def _submit(operation: str, environment: Environment, to: str, repository: str | None, *, wait: bool, as_json: bool) -> None:
     chosen = {"repository_id": pick_repository(repository).pk} if repository is not None else {}
     run = runtime.submit(operation, organisation=environment.system.organisation, environment=environment, arguments={"target": to, **chosen})
-    _end(run, wait=wait, as_json=as_json)
-
-
-def _end(run: Run, *, wait: bool, as_json: bool) -> None:
-    """Show the run to its end and leave with its code, or only say that it was started."""
-    if wait:
-        output.finish(output.follow(run), as_json=as_json)
-    output.emit({"run": str(run.pk), "state": str(run.state)} if as_json else f"started: run {run.pk}", as_json=as_json)
+    output.end(run, wait=wait, as_json=as_json)
 
 
 def newest(system: System) -> Assessment:
@@ -251,14 +224,10 @@ def _show(one: Assessment) -> None:
         "missing": [f"{entry['module']} ({entry['offered'] or 'nowhere'})" for entry in plain["missing"]],
         "needs": [f"{need['name']} {need['needed']}, here {need['found'] or 'unknown'}" for need in plain["requirements"] or []],
         "notes": [*applying, f"and {len(plain['notes']) - len(applying)} that do not apply"],
-        "room": [f"{place['what']}: {_size(place['needed'])} needed, {_size(place['free'])} free" for place in plain["space"]],
+        "room": [f"{place['what']}: {output.size(place['needed'])} needed, {output.size(place['free'])} free" for place in plain["space"]],
     }
     output.emit(facts, as_json=False)
     output.emit(plain["risks"], as_json=False, table=("level", "text", "remedy"), empty="Nothing is in the way.")
-
-
-def _size(size: int | None) -> str:
-    return f"{size / 1e6:.0f} MB" if size is not None else "unknown"
 
 
 def _plain(line: queries.Line) -> dict[str, Any]:

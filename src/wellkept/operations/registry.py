@@ -9,7 +9,13 @@ from typing import Any
 from wellkept.lib.text import Message
 from wellkept.operations.models import MaintenanceType
 
-OPERATION_MODULES = ("wellkept.operations.selftest", "wellkept.adoption.operations", "wellkept.backups.operations", "wellkept.upgrades.operations")
+OPERATION_MODULES = (
+    "wellkept.operations.selftest",
+    "wellkept.adoption.operations",
+    "wellkept.backups.operations",
+    "wellkept.upgrades.operations",
+    "wellkept.upgrades.after",
+)
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,13 @@ def fenced(server: Server, database: str) -> bool:
     return bool(row[0])
 
 
+def size(server: Server, database: str) -> int | None:
+    """The size of a database on disk in bytes, also of one that nobody can connect to; None when there is none."""
+    with postgres.administration(server) as connection:
+        row = connection.execute("SELECT pg_database_size(oid) FROM pg_database WHERE datname = %s", [database]).fetchone()
+    return int(row[0]) if row is not None else None
+
+
 def copy(server: Server, source: str, target: str, *, timeout: float) -> None:
     """Copy a database that nobody uses, with what a template leaves behind: owner, rights, settings, connection limit and comment.
 

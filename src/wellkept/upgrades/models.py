@@ -172,8 +172,8 @@ class Approval(models.Model):
     """A second person's word that production may be upgraded as it was rehearsed, once.
 
     It is for one rehearsal, and ``digest`` stands for what that was (see ``upgrades.agree``). ``author``, who asked, and approver are two persons,
-    named as in records; it waits until ``approved_at``, and counts no more after ``withdrawn_at`` or ``used_at``, when an upgrade closed the ERP by it.
-    ``planned_for`` is when people are told that it begins.
+    named as in records; it waits until ``approved_at``, and counts no more after ``withdrawn_at`` or ``used_at``, when an upgrade closed the
+    ERP by it. ``planned_for`` is when people are told that it begins.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="approvals")
