@@ -30,7 +30,7 @@ TABLES_SIZE = """
 def before_take(environment: Environment, repository: Repository, staging: Path) -> dict[str, Any]:
     """Look at what a backup needs on this side; changes nothing. Returns facts: sizes in bytes, the major version of PostgreSQL.
 
-    Whether the repository answers takes longer to find out: that is done beside the dump (take.stage), or by storing.
+    Whether the repository answers takes longer to find out: that is done beside the dump (staging.stage), or by storing.
     """
     with told():
         site = connect.site(environment)
