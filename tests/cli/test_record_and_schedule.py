@@ -46,6 +46,23 @@ def installation() -> Iterator[Installation]:
         yield made
 
 
+def test_windows_and_freezes_are_declared_and_removed(installation: Installation) -> None:
+    week = installation.json("window", "add", "--days", "sat,sun", "--start", "22:00", "--end", "04:00", "--time-zone", "Europe/Zurich")
+    assert week["when"] == "every system may be changed every week: Saturday, Sunday, 22:00 to 04:00 (Europe/Zurich)"
+    once = installation.json("window", "add", "--start", "2099-07-04 22:00", "--end", "2099-07-05T04:00+00:00", "--time-zone", "Asia/Taipei")
+    assert (once["days"], once["starts_at"], once["ends_at"]) == ([], "2099-07-04T22:00:00+08:00", "2099-07-05T04:00:00+00:00")
+    assert [row["id"] for row in installation.json("window", "list")] == [week["id"], once["id"]]
+    frozen = installation.json("freeze", "add", "--start", "2099-12-20 00:00", "--end", "2100-01-10 00:00", "--reason", "Closing of the year")
+    assert [row["reason"] for row in installation.json("freeze", "list")] == ["Closing of the year"]
+    for wrong in (("--days", "sat,noday", "--start", "22:00"), ("--start", "late")):
+        assert installation.json("window", "add", *wrong, "--end", "04:00", code=7)["error"]["name"] == "invalid"
+    assert installation.json("freeze", "remove", str(frozen["id"]), code=2)["error"]["name"] == "usage"
+    installation.json("freeze", "remove", str(frozen["id"]), "--yes")
+    for row in (week, once):
+        installation.json("window", "remove", str(row["id"]), "--yes")
+    assert (installation.json("window", "list"), installation.json("freeze", "list")) == ([], [])
+
+
 def anywhere(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """Run a command as on a machine without an installation."""
     environment = {**os.environ, "WELLKEPT_HOME": str(home)}

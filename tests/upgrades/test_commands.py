@@ -50,8 +50,20 @@ def test_an_upgrade_is_assessed_listed_and_shown(small_company: Site, series: In
         (run,) = Run.objects.filter(operation="upgrades.assess", state="succeeded")
         assert all(step.seconds is not None for step in run.steps.all())
         assert Record.objects.filter(run_id=run.pk, kind="upgrades.assess", maintenance_type="adaptive").count() == 1
+        gates_by_command(made)
         notes_by_command(made, series.folder / "note.toml")
         assert leftovers(made) == []
+
+
+def gates_by_command(made: Installation) -> None:
+    """Without a rehearsal nothing opens."""
+    seen = wellkept(made, "upgrade", "apply", "erp1", "--to", "8.0", "--dry-run", code=14)
+    shut = {gate["gate"] for gate in seen["gates"] if not gate["open"]}
+    assert (seen["open"], seen["rehearsal"], shut) == (False, None, {"rehearsal", "backup", "window"})
+    refused = wellkept(made, "upgrade", "apply", "erp1", "--to", "8.0", "--confirm", "erp1", code=14)
+    assert refused["error"]["message"].startswith("nothing was started: The upgrade to 8.0 was never rehearsed with success; ")
+    assert wellkept(made, "upgrade", "waive", "erp1", "role", "--to", "8.0", "--reason", "x", code=7)["error"]["name"] == "invalid"
+    assert not Run.objects.filter(operation="upgrades.apply").exists()
 
 
 def notes_by_command(made: Installation, file: Path) -> None:

@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
     ROLLED_BACK = 11, "The run failed and its change was taken back."
     CANCELLED = 12, "The run was cancelled."
     NEEDS_ATTENTION = 13, "The run stopped where a person must decide; its outcome says what."
-    NOT_PROVEN = 14, "A check was carried out and did not hold: a broken record, a broken backup, a restore that is not proven."
+    NOT_PROVEN = 14, "A check did not hold: a broken record, a broken backup, a restore that is not proven, a shut gate of an upgrade."
     INTERRUPTED = 130, "Ctrl-C ended the command; a run that a worker executes goes on."
 
 

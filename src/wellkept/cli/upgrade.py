@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from django.utils.translation import override
 
-from wellkept.cli import after, notes, output, pick
+from wellkept.backups import failures
+from wellkept.cli import after, agree, notes, output, pick
 from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
@@ -14,15 +15,17 @@ from wellkept.cli.repository import pick_repository
 from wellkept.estate import access
 from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment, Role, System
-from wellkept.lib.text import say
 from wellkept.operations import runtime
 from wellkept.operations.models import RunState
 from wellkept.upgrades import gates, queries
+from wellkept.upgrades.expect import expected
 from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
 app.add_typer(notes.app, name="notes")
 app.command("remove-kept")(after.remove_kept)
+for command in (agree.ask, agree.approve, agree.withdraw, agree.waive):
+    app.command()(command)
 Target = Annotated[str, typer.Option(help="The series to go to, like 8.0.")]
 Repository = Annotated[str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")]
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
@@ -130,19 +133,12 @@ def rehearsal(number: Annotated[int, typer.Argument(help="Number of the rehearsa
     output.emit(told if as_json else {name: value for name, value in told.items() if name not in {"report", "log"}}, as_json=as_json)
 
 
-@app.command("gates")
-def gates_(system: SystemArgument, to: Target, as_json: Json = False) -> None:
-    """Show every gate that an upgrade of production has to pass, and whether it is open now. Nothing is started."""
-    seen = gates.look(pick.environment(system), to)
-    plain = [{"gate": gate.name, "open": gate.open, "why": say(gate.why)} for gate in seen.gates]
-    output.emit({"open": seen.open, "gates": plain} if as_json else plain, as_json=as_json, table=None if as_json else ("gate", "open", "why"))
-
-
 @app.command()
 def apply(
     system: SystemArgument,
     to: Target,
     repository: Repository = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show every gate, and leave with 0 when all are open.")] = False,
     confirm: Confirm = None,
     wait: Wait = True,
     as_json: Json = False,
@@ -150,13 +146,16 @@ def apply(
     """Upgrade production as it was rehearsed. The ERP is closed meanwhile; whatever does not agree takes all of it back at once."""
     environment = pick.environment(system)
     access.require(pick.WHO, Role.ADMINISTRATOR, environment.system)
-    seen = gates.look(environment, to)
-    shut = [say(gate.why) for gate in seen.gates if not gate.open]
-    if shut or seen.rehearsal is None:
-        output.fail(ExitCode.NOT_PROVEN, f"nothing was started: {'; '.join(shut)}")
-    minutes = (seen.rehearsal.report.get("migrate", {}).get("seconds") or 0) / 60
-    told = f"Nobody can work with {environment.system.name} meanwhile; the rehearsal migrated for {minutes:.1f} minutes"
-    output.confirm_name(environment.system.name, confirm, told)
+    with failures.told():
+        seen = gates.look(environment, to)
+    if dry_run:
+        agree.show(seen, as_json=as_json)
+    if not seen.open or seen.rehearsal is None:
+        output.fail(ExitCode.NOT_PROVEN, agree.refusal(seen))
+    takes = expected(seen.rehearsal)
+    half, most = takes.closed.p50 / 60, takes.closed.p90 / 60
+    consequence = f"Nobody can work with {environment.system.name} for about {half:.1f} minutes (9 in 10 under {most:.1f})"
+    output.confirm_name(environment.system.name, confirm, consequence)
     _submit("upgrades.apply", environment, to, repository, wait=wait, as_json=as_json)
 
 

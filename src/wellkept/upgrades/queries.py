@@ -12,7 +12,9 @@ from wellkept.estate.models import Environment, Kind, System
 from wellkept.lib.text import say
 from wellkept.upgrades import releases
 from wellkept.upgrades.discard import Plan
-from wellkept.upgrades.models import Assessment, Rehearsal, Release
+from wellkept.upgrades.expect import expected
+from wellkept.upgrades.gates import Seen
+from wellkept.upgrades.models import Approval, Assessment, Rehearsal, Release, Waiver
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,58 @@ def plain_assessment(one: Assessment) -> dict[str, Any]:
         "made_at": one.made_at,
         "risks": risks,
         **facts,
+    }
+
+
+def plain_gates(seen: Seen) -> dict[str, Any]:
+    """The gates as data for programs; with the seconds that are expected once there is a rehearsal that counts."""
+    takes = asdict(expected(seen.rehearsal)) if seen.rehearsal is not None else None
+    gates = [
+        {
+            "gate": gate.name,
+            "open": gate.open,
+            "holds": gate.holds,
+            "waived": plain_waiver(gate.waiver) if gate.waiver is not None else None,
+            "why": say(gate.why),
+        }
+        for gate in seen.gates
+    ]
+    approval = plain_approval(seen.approval) if seen.approval is not None else None
+    return {
+        "open": seen.open,
+        "rehearsal": seen.rehearsal.pk if seen.rehearsal is not None else None,
+        "approval": approval,
+        "seconds": takes,
+        "gates": gates,
+    }
+
+
+def plain_approval(one: Approval) -> dict[str, Any]:
+    """An approval as data for programs."""
+    state = "withdrawn" if one.withdrawn_at else "used" if one.used_at else "approved" if one.approved_at else "waiting"
+    return {
+        "approval": one.pk,
+        "rehearsal": one.rehearsal_id,
+        "state": state,
+        "planned_for": one.planned_for,
+        "author": one.author,
+        "made_at": one.made_at,
+        "approver": one.approver or None,
+        "approved_at": one.approved_at,
+        "withdrawn_by": one.withdrawn_by or None,
+        "withdrawn_at": one.withdrawn_at,
+    }
+
+
+def plain_waiver(one: Waiver) -> dict[str, Any]:
+    """A waiver as data for programs."""
+    return {
+        "waiver": one.pk,
+        "gate": one.gate,
+        "reason": one.reason,
+        "author": one.author,
+        "until": one.ends_at,
+        "revoked_at": one.revoked_at,
     }
 
 
