@@ -17,12 +17,23 @@ from wellkept import home as homes
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.tools import command, postgres
 
+MEMORY, ENOUGH = Path("/dev/shm"), 10 * 2**30
 MARK = "owner.json"
 PREFIX = "wkt-"
 KEPT = 4
 """How many versions of the prepared database stay in the cache."""
 SOURCE = Path(homes.__file__).parent
 LOCK = Path(__file__).parents[2] / "requirements" / "base.txt"
+
+
+def work_in_memory() -> None:
+    """Put the temporary files of the tests into memory where there is enough: copying a company's database costs a tenth of the processor there."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return
+    place = os.statvfs(MEMORY)
+    free = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in Path("/proc/meminfo").read_text().splitlines()}["MemAvailable"]
+    if min(free, place.f_bavail * place.f_frsize) > ENOUGH and not place.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 @contextlib.contextmanager
@@ -112,6 +123,7 @@ def sweep() -> None:
 
 
 _home: homes.Home | None = None
+work_in_memory()
 _parallel = os.environ.get("PYTEST_XDIST_WORKER", "")
 if os.environ.get("WELLKEPT_TEST_HOME_OF") != _parallel or "WELLKEPT_TEST_HOME" not in os.environ:
     sweep()
