@@ -80,13 +80,18 @@ def site_in(folder: Path, owner: postgres.Server, name: str) -> Site:
 
 def kept_company(owner: postgres.Server, folder: Path, size: str = "small") -> Path:
     """The folder in the cache with ``dump`` and ``files.tar`` of a company; made with the real programs when it is not there."""
-    sources = [provision.requirements(SERIES), Path(company.__file__), Path(database.__file__), *sorted(company.SCRIPTS.glob("*.*"))]
-    inputs = [*(sha256(path.read_bytes()) for path in sources), size, SEED, base_date().isoformat(), PASSWORDS, ADMIN.password]
+    inputs = [*what_fills(), size, SEED, base_date().isoformat(), PASSWORDS, ADMIN.password]
     kept = homes.cache() / "tryton" / f"company-{sha256(canonical_json(inputs))[:16]}"
     with locked(f"tryton-{size}"):
         if not kept.exists():
             _make(owner, folder, size, kept)
     return kept
+
+
+def what_fills() -> list[str]:
+    """The hashes of everything that a company's content depends on, beside size, seed, day and passwords."""
+    sources = [provision.requirements(SERIES), Path(company.__file__), Path(database.__file__), *sorted(company.SCRIPTS.glob("*.*"))]
+    return [sha256(path.read_bytes()) for path in sources]
 
 
 def _make(owner: postgres.Server, folder: Path, size: str, kept: Path) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import shutil
+import socket
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from wellkept import home as homes
 from wellkept.adapters.base import Conflicting, Invalid, Login, Refused, Site, Unreachable, Unsupported
 from wellkept.adapters.tryton import control, provision, rpc, server
 from wellkept.adapters.tryton.provision import company, database
+from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.tools import command, postgres
 
 Place = tuple[postgres.Server, Path]
@@ -187,14 +189,40 @@ def test_attachments_are_real_files(small_company: Site) -> None:
         assert content.startswith(starts[name.rsplit(".")[-1]])
 
 
-def filled(place: Place, name: str, empty: Site, *, seed: int = 5, base: dt.date = dt.date(2026, 10, 30)) -> Site:
+COUNTS = {
+    "parties": "SELECT id FROM party_party",
+    "done stock moves": "SELECT id FROM stock_move WHERE state = 'done'",
+    "account moves": "SELECT id FROM account_move",
+}
+
+
+def filled(place: Place, name: str, empty: Site, seed: int = 5) -> Site:
     owner, folder = place
     site = tryton.site_in(folder, owner, name)
     postgres.create_database(owner, name, template=empty.database)
     provision.write_config(site)
-    seconds = provision.fill(site, "tiny", seed=seed, base_date=base, passwords={})
+    seconds = provision.fill(site, "tiny", seed=seed, base_date=dt.date(2026, 10, 30), passwords={})
     assert set(seconds) >= {"company", "trade", "desk", "office"}
     return site
+
+
+def seen(site: Site) -> dict[str, list[object]]:
+    """The figures of a company and how many rows it has, as JSON keeps them."""
+    found = {"figures": rows(site, FIGURES), "counts": [len(rows(site, query)) for query in COUNTS.values()]}
+    return dict(json.loads(json.dumps(found)))
+
+
+def seen_before(place: Place, empty: Site, seed: int) -> dict[str, list[object]]:
+    """What a fill with this seed made, maybe in an earlier run, on another day: it is kept in the cache."""
+    inputs = [*tryton.what_fills(), TINY, seed, FIGURES, COUNTS]
+    kept = homes.cache() / "tryton" / f"fill-{sha256(canonical_json(inputs))[:16]}.json"
+    if not kept.exists():
+        site = filled(place, f"seed_{seed}", empty, seed)
+        fresh = kept.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(seen(site)))
+        fresh.rename(kept)
+        tryton.removed(site)
+    return dict(json.loads(kept.read_text()))
 
 
 @pytest.mark.slow
@@ -203,39 +231,27 @@ def test_two_fills_with_one_seed_make_equal_figures_and_a_large_one_stays_in_bal
     empty = tryton.site_in(folder, owner, "empty")
     provision.create_database(empty, "7.0", admin_password="admin-pass-1", cache=homes.cache())
     monkeypatch.setattr(company, "SIZES", {"tiny": TINY})
-    one = filled(erp_place, "one", empty)
-    other = filled(erp_place, "other", empty, seed=6)
+    one, other = seen_before(erp_place, empty, 5), seen_before(erp_place, empty, 6)
     monkeypatch.setattr(company, "SIZES", {"tiny": {**TINY, "multiplied_parties": 300, "multiplied_moves": 1000}})
     large = filled(erp_place, "large", empty)
     try:
         synthetic = "DELETE FROM account_move_line WHERE description LIKE 'SYNTHETIC%'"
         assert rows(large, NOT_IN_BALANCE) == []
         assert rows(large, GAPS) == []
-        added = [
-            len(rows(large, query)) - len(rows(one, query))
-            for query in ("SELECT id FROM party_party", "SELECT id FROM stock_move WHERE state = 'done'", "SELECT id FROM account_move")
-        ]
-        assert added == [300, 1000, 500]
+        assert [now - before for now, before in zip(seen(large)["counts"], one["counts"], strict=True)] == [300, 1000, 500]
         assert len(rows(large, "SELECT id FROM party_party WHERE name LIKE 'SYNTHETIC%'")) == 300
-        assert (
-            len(
-                rows(
-                    large, "SELECT m.id FROM stock_move m JOIN stock_location l ON l.id IN (m.from_location, m.to_location) AND l.code = 'SYNTHETIC'"
-                )
-            )
-            == 1000
-        )
+        moved = "SELECT m.id FROM stock_move m JOIN stock_location l ON l.id IN (m.from_location, m.to_location) AND l.code = 'SYNTHETIC'"
+        assert len(rows(large, moved)) == 1000
         with postgres.connect(large.server, "large") as connection:
             connection.execute(synthetic)
             connection.execute("DELETE FROM party_party WHERE name LIKE 'SYNTHETIC%' AND id NOT IN (SELECT party FROM party_address)")
             connection.execute(
                 "DELETE FROM stock_move m USING stock_location l WHERE l.id IN (m.from_location, m.to_location) AND l.code = 'SYNTHETIC'"
             )
-        without = [row for row in rows(large, FIGURES) if not str(row[1]).startswith("SYNTHETIC")]
-        assert without == rows(one, FIGURES)
-        assert rows(other, FIGURES) != rows(one, FIGURES)
+        assert [row for row in seen(large)["figures"] if not str(row[1]).startswith("SYNTHETIC")] == one["figures"]
+        assert one["figures"] != other["figures"]
     finally:
-        for site in (one, large, other, empty):
+        for site in (large, empty):
             tryton.removed(site)
 
 
@@ -306,10 +322,16 @@ def test_a_stranger_with_the_number_of_our_process_is_left_alone(own_company: Si
         command.stop(pid)
 
 
+def taken_by_somebody(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_a_taken_port_is_conflicting_and_nothing_is_left_running(running_company: Site, own_company: Site) -> None:
     port = postgres.free_port()
     taken = replace(own_company, url=f"http://127.0.0.1:{port}", state=own_company.state.with_name("other"))
     pid = command.spawn([own_company.interpreter, "-m", "http.server", "--bind", "127.0.0.1", str(port)], log=own_company.config.with_name("log"))
+    until(lambda: taken_by_somebody(port), 30, "the other program")
     try:
         with pytest.raises((Conflicting, Invalid)):
             server.start(taken, roles=("web",), ready=60)
