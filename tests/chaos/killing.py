@@ -27,12 +27,16 @@ RUN_SECONDS = 180.0
 
 @dataclass
 class Case:
-    """``start`` submits a run; ``wrong`` says what is not as it must be after a run that ended (empty: nothing)."""
+    """``start`` submits a run; ``wrong`` says what is not as it must be after a run that ended (empty: nothing).
+
+    ``goes_on`` are the processes that a run may start and that outlive it: those of the ERP itself.
+    """
 
     name: str
     start: Callable[[], Run]
     wrong: Callable[[Run], list[str]]
     allowed: tuple[str, ...] = ("succeeded",)
+    goes_on: Callable[[], set[int]] = set
 
 
 @dataclass
@@ -69,7 +73,13 @@ def kill_at_every_point(installation: Installation, case: Case, folder: Path) ->
     installation.kill_all()
     seed, every = chaos_seed(), record_points(installation, case, folder)
     report = Report(case.name, seed, every if FULL else one_at_each_boundary(every, seed), len(every))
-    groups = -(-len(report.points) // (1 if FULL else KILLS_PER_RUN))
+    return kill_at(installation, case, report, 1 if FULL else KILLS_PER_RUN)
+
+
+def kill_at(installation: Installation, case: Case, report: Report, kills_per_run: int = KILLS_PER_RUN) -> Report:
+    """Kill workers at the points of the report, so many in each run."""
+    installation.kill_all()
+    groups = -(-len(report.points) // kills_per_run)
     left = [point for start in range(groups) for point in _one_run(installation, case, report.points[start::groups], report)]
     for point in left:
         # Within one run of several kills a point may not come again under the same name; then it gets a run of its own.
@@ -135,8 +145,8 @@ def finish(installation: Installation, case: Case, run: Run, what: str, report: 
     report.violations += [f"{what}: {violation}" for violation in violations(installation, case, run)]
 
 
-def kill_inside_every_step(installation: Installation, case: Case) -> Report:
-    """Kill the worker at a random moment of every step, one step after the other."""
+def kill_inside_every_step(installation: Installation, case: Case, also: Callable[[], None] = lambda: None) -> Report:
+    """Kill the worker at a random moment of every step, one step after the other, and do ``also`` right after."""
     installation.kill_all()
     seed = chaos_seed()
     chance = random.Random(seed)
@@ -149,6 +159,7 @@ def kill_inside_every_step(installation: Installation, case: Case) -> Report:
         pid = installation.start_worker()
         run = run or case.start()
         _kill_after(installation, pid, run, name, moment)
+        also()
         report.killed.append(name)
     if run is not None:
         finish(installation, case, run, f"killed in {', '.join(moments)}", report)
@@ -166,12 +177,18 @@ def reference_run(installation: Installation, case: Case) -> dict[str, float]:
 
 
 def _kill_after(installation: Installation, pid: int, run: Run, name: str, moment: float) -> None:
+    await_step(run, name)
+    time.sleep(moment)
+    installation.kill(pid)
+
+
+def await_step(run: Run, name: str) -> None:
+    """Wait until the step has begun, or the run has ended."""
+
     def running() -> bool:
         return Step.objects.filter(run=run, name=name).exists() or not Run.objects.filter(pk=run.pk, state__in=OPEN_STATES).exists()
 
     until(running, RUN_SECONDS, f"the step {name}")
-    time.sleep(moment)
-    installation.kill(pid)
 
 
 def violations(installation: Installation, case: Case, run: Run) -> list[str]:
@@ -192,5 +209,5 @@ def violations(installation: Installation, case: Case, run: Run) -> list[str]:
         found.append("the lease is still held")
     if Step.objects.filter(run=run, state="running").exists():
         found.append("a step is still running")
-    found += [f"left behind: {item}" for item in leftovers(installation)]
+    found += [f"left behind: {item}" for item in leftovers(installation, case.goes_on())]
     return found + case.wrong(run)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,13 +163,16 @@ def _pointed_at(home: homes.Home) -> Iterator[None]:
         connection.settings_dict.update(before)
 
 
-def leftovers(installation: Installation) -> list[str]:
-    """What should not be there when no run is open: scratch folders, and processes that the workers started and did not end."""
+def leftovers(installation: Installation, but: Collection[int] = ()) -> list[str]:
+    """What should not be there when no run is open: scratch folders, and processes that the workers started and did not end.
+
+    ``but`` are processes that may go on.
+    """
     folders = [str(entry) for entry in installation.home.scratch.iterdir()]
-    return folders + strays(installation)
+    return folders + strays(installation, but)
 
 
-def strays(installation: Installation) -> list[str]:
+def strays(installation: Installation, but: Collection[int] = ()) -> list[str]:
     """The command lines of the processes that workers, dead or alive, have started and that still run."""
     if installation.zygote is None:
         return []
@@ -181,7 +184,7 @@ def strays(installation: Installation) -> list[str]:
                 parents[int(stat.parent.name)] = int(fields[1])
     found = []
     for pid in parents:
-        if pid not in installation.pids and installation.zygote.pid in _ancestors(pid, parents):
+        if pid not in but and pid not in installation.pids and installation.zygote.pid in _ancestors(pid, parents):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 found.append(f"{pid} " + Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
     return found

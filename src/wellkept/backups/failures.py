@@ -8,7 +8,7 @@ from typing import NoReturn
 import psycopg
 from django.utils.translation import gettext_noop
 
-from wellkept.adapters.base import AdapterError
+from wellkept.adapters.base import AdapterError, Unreachable
 from wellkept.backups.sets import SetError
 from wellkept.lib.crypt import WrongKey
 from wellkept.lib.escrow import EscrowError
@@ -39,7 +39,7 @@ SENTENCES: dict[type[Exception], str] = {
     command.CommandError: gettext_noop("A program failed: {reason}"),
 }
 DISK_FULL = gettext_noop("No space is left on the disk at {place}; older backups are as they were.")
-RETRYABLE = (restic.Unreachable, restic.Locked)
+RETRYABLE = (restic.Unreachable, restic.Locked, psycopg.OperationalError, Unreachable)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ from wellkept.upgrades import apply, assess, limits, needs, rehearse, report
 from wellkept.upgrades.models import Level
 
 MINUTE = 60.0
+PERSISTENT: dict[str, Any] = {"retries": 30, "wait": 2.0}
+"""While a database server that crashed starts again, taking back and opening wait for it: half of either is no state to stay in."""
 OUTCOMES = {
     Level.ACT: gettext_noop("From {current} to {target}: {in_the_way} things are in the way, {to_look_at} more to look at"),
     Level.WATCH: gettext_noop("From {current} to {target}: nothing is in the way, {to_look_at} things to look at"),
@@ -60,7 +62,7 @@ def look_for_releases(run: Runbook) -> Outcome:
     return Outcome(message(gettext_noop("{count} releases are there, the newest is {newest}"), count=found["count"], newest=found["newest"]), found)
 
 
-def _rehearse_clean_up(run_id: str, **_arguments: Any) -> None:
+def rehearse_clean_up(run_id: str, **_arguments: Any) -> None:
     take.clean_up(run_id)
     drill.clean_up(run_id)
     rehearse.clean_up(run_id)
@@ -89,7 +91,7 @@ def _rehearse_clean_up(run_id: str, **_arguments: Any) -> None:
         *END_PHASES,
         ("report", gettext_noop("Report")),
     ),
-    cleanup=_rehearse_clean_up,
+    cleanup=rehearse_clean_up,
 )
 def rehearse_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
     """Back up, prove the backup on a copy, upgrade the copy, and take it back there; production goes on all the while."""
@@ -146,7 +148,7 @@ LIKE = {"gates": "plan", "close": "exchange", "smoke": "work", "open": "exchange
 """Which phase of a rehearsal is most like one of production: an exchange there stops the ERP, as closing does, and starts it, as opening does."""
 
 
-def _apply_clean_up(run_id: str, **_arguments: Any) -> None:
+def apply_clean_up(run_id: str, **_arguments: Any) -> None:
     take.clean_up(run_id)
     apply.clean_up(run_id)
 
@@ -157,12 +159,12 @@ def _apply_clean_up(run_id: str, **_arguments: Any) -> None:
     maintenance_type="adaptive",
     phases=APPLY_PHASES,
     changes_environment=True,
-    cleanup=_apply_clean_up,
+    cleanup=apply_clean_up,
     detours=frozenset({"back"}),
     measured_by={name: ("upgrades.rehearse", LIKE.get(name, name)) for name, _title in (*APPLY_PHASES, CLEAN_UP)},
+    no_return=limits.no_return,
 )
 def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
-    no_return=limits.no_return,
     """Upgrade production as it was rehearsed; whatever does not agree takes it back at once."""
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))
@@ -173,7 +175,7 @@ def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None
     try:
         facts = _upgrade_production(run, upgrade_id, new["modules"], settled)
     except Ending as ending:
-        _take_back(run, upgrade_id, ending, limit=max(10 * MINUTE, settled["limits"].get("back", 0.0)))
+        put_back(run, upgrade_id, ending, limit=max(10 * MINUTE, settled["limits"].get("back", 0.0)))
         raise
     result = run.step("report", apply.finish, upgrade_id, facts, limit=MINUTE, shielded=True)
     text = gettext_noop("Upgraded to {version}: books and rights agree; nobody could work for {seconds} s")
@@ -196,14 +198,14 @@ def _upgrade_production(run: Runbook, upgrade_id: int, modules: dict[str, str], 
         "compare": step("compare", apply.compare_books, limit=HOUR),
         "smoke": step("smoke", apply.smoke, limit=10 * MINUTE),
         "exchange": step("exchange", apply.exchange, limit=2 * MINUTE),
-        "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=10 * MINUTE, shielded=True),
+        "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=10 * MINUTE, shielded=True, **PERSISTENT),
     }
 
 
-def _take_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> None:
+def put_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> None:
     """Take the upgrade back because of an ending. Raises RolledBack, or NeedsAttention when that cannot be; nothing where nothing had changed."""
     try:
-        back = run.step("back", apply.take_back, run.id, upgrade_id, limit=limit, shielded=True)
+        back = run.step("back", apply.take_back, run.id, upgrade_id, limit=limit, shielded=True, **PERSISTENT)
     except Ending as worse:
         text = gettext_noop("{reason}. It was not taken back: {why}. Nothing was deleted, and both databases are there")
         raise NeedsAttention(message(text, reason=ending.message, why=worse.message)) from worse
@@ -223,5 +225,5 @@ def take_back_upgrade(run: Runbook, *, upgrade_id: int) -> Outcome:
     """Take an upgrade back that its own run could not; it may be tried again until it works."""
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))
-    back = run.step("back", apply.take_back_stuck, run.id, run.environment_id, upgrade_id, limit=10 * MINUTE, shielded=True)
+    back = run.step("back", apply.take_back_stuck, run.id, run.environment_id, upgrade_id, limit=10 * MINUTE, shielded=True, **PERSISTENT)
     return Outcome(message(gettext_noop("The upgrade was taken back in {seconds} s"), seconds=round(back["seconds"], 1)), back)

@@ -213,7 +213,7 @@ def looked(work: Work, site: Site, *, most: int | None = None) -> int:
     wrong = [one for one in sights if one.error]
     if wrong or not sights:
         text = gettext_noop("The new release does not work: {what} failed with {reason}")
-        raise Failed(message(text, what=wrong[0].what if wrong else "login", reason=wrong[0].error if wrong else ""))
+        raise Failed(message(text, what=wrong[0].what if wrong else "login", reason=wrong[0].error if wrong else ""), retryable=True)
     return len(sights)
 
 

@@ -1,0 +1,175 @@
+"""Workers, the migration, PostgreSQL, and everything at once killed in an upgrade of a real ERP, and in taking it back."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.chaos import killing
+from tests.services import sets, upgrading
+from tests.services.installation import Installation
+from tests.services.tryton import NEXT
+from tests.services.upgrading import Production
+from wellkept.backups.models import Repository
+from wellkept.estate import connect
+from wellkept.estate.models import Environment
+from wellkept.operations import registry, runtime
+from wellkept.operations.models import Run
+from wellkept.tools import postgres
+from wellkept.upgrades.models import Upgrade
+
+pytestmark = pytest.mark.slow
+Count = Callable[[str], None]
+KILLS_PER_RUN = 20
+FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
+ZEROED = "UPDATE account_move_line SET debit = 0, credit = 0 WHERE account = (SELECT min(account) FROM account_move_line)"
+"""What a wrong migration might do to the books."""
+
+
+@pytest.fixture(scope="module")
+def production(
+    installation: Installation, place: Environment, erp_place: tuple[postgres.Server, Path], company_template: str
+) -> Iterator[Production]:
+    owner, folder = erp_place
+    upgrading.keep_migrated(owner, folder, company_template)
+    with upgrading.beside(owner, folder, company_template, "upgraded") as site:
+        connect.keep(place, site)
+        cluster = postgres.Cluster(folder / "pg", folder / "s", owner.port, postgres.service_user(), tcp=True)
+        made = Production(place, site, cluster, company_template)
+        yield made
+        installation.kill_all()
+        made.stop()
+        made.drop()
+
+
+@pytest.fixture(scope="module")
+def repository(production: Production, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    made = sets.quick_repository(production.environment.system.organisation, "local", tmp_path_factory.mktemp("repository") / "r")
+    production.reset()
+    production.rehearsal = upgrading.rehearsed(production.environment, made)
+    return made
+
+
+def case(production: Production, repository: Repository, *, allowed: str = "succeeded", **migration: Any) -> killing.Case:
+    """An upgrade with a migration that does this."""
+
+    def start() -> Run:
+        production.reset()
+        production.migration(**migration)
+        environment = Environment.objects.get(pk=production.environment.pk)
+        arguments = {"target": NEXT, "repository_id": repository.pk}
+        return runtime.submit("upgrades.apply", organisation=environment.system.organisation, environment=environment, arguments=arguments)
+
+    def wrong(run: Run) -> list[str]:
+        return production.wrong(Upgrade.objects.get(run=run))
+
+    return killing.Case("upgrades.apply", start, wrong, (allowed,), production.own_processes)
+
+
+@pytest.fixture(scope="module")
+def keeping(production: Production, repository: Repository) -> killing.Case:
+    return case(production, repository, seconds=0.5)
+
+
+@pytest.fixture(scope="module")
+def failing(production: Production, repository: Repository) -> killing.Case:
+    """Its migration empties an account, so it is taken back."""
+    return case(production, repository, allowed="rolled_back", damage=[ZEROED])
+
+
+both = pytest.mark.parametrize("name", ["keeping", "failing"])
+OPERATION = "upgrades.apply"
+CHANGING = ("close", "copy", "notes-before", "migrate", "notes-after", "compare", "smoke", "exchange", "open", "report")
+"""The steps that change something; by default a worker is killed when each has done its work and nobody knows it yet."""
+
+
+def some_points() -> list[str]:
+    """Each step that changes something, done and not recorded: it is done again by the next worker."""
+    phases = [phase for phase, _title in registry.get(OPERATION).phases if phase != "back"]
+    # The gates take two steps.
+    numbers = {phase: number for number, phase in enumerate(["gates", *phases], start=1)}
+    return [f"{numbers[phase]}.{phase}:done#1" for phase in CHANGING]
+
+
+@pytest.mark.skipif(FULL, reason="every point is visited")
+def test_killed_when_a_step_is_done_and_nobody_knows(installation: Installation, keeping: killing.Case, count: Count) -> None:
+    points = some_points()
+    report = killing.kill_at(installation, keeping, killing.Report(OPERATION, 0, points, len(points)))
+    count(report.line("kill points, those after a change"))
+    assert report.violations == []
+    assert report.killed == report.points
+
+
+@pytest.mark.skipif(not FULL, reason="two runs with a worker killed at each of about 120 points")
+@both
+def test_killed_at_every_point(installation: Installation, request: pytest.FixtureRequest, count: Count, tmp_path: Path, name: str) -> None:
+    one = request.getfixturevalue(name)
+    installation.kill_all()
+    points = killing.record_points(installation, one, tmp_path)
+    report = killing.Report(f"{OPERATION} ({name})", 0, points, len(points))
+    killing.kill_at(installation, one, report, KILLS_PER_RUN)
+    count(report.line("kill points"))
+    assert report.violations == []
+    assert sorted(report.killed) == sorted(report.points)
+    assert len(report.points) > 50
+    assert ("back:exchanged#1" in report.points) == (name == "failing")
+
+
+@pytest.mark.skipif(not FULL, reason="its kinds are among the others")
+@both
+@pytest.mark.parametrize("what", ["worker", "everything"])
+def test_killed_inside_every_step(
+    installation: Installation, production: Production, request: pytest.FixtureRequest, count: Count, what: str, name: str
+) -> None:
+    also = kill_everything(installation, production) if what == "everything" else lambda: None
+    report = killing.kill_inside_every_step(installation, request.getfixturevalue(name), also)
+    count(f"{name}: {report.line(f'kills of {what} inside steps')}")
+    assert report.violations == [], report.seed
+    assert sorted(report.killed) == sorted(report.points)
+
+
+def kill_everything(installation: Installation, production: Production) -> Callable[[], None]:
+    """Kills what a power cut would: the ERP, what answers in its place, its PostgreSQL, and ours."""
+
+    def kill() -> None:
+        production.kill_everything()
+        connection.close()
+        cluster = installation.home.cluster()
+        postgres.stop(cluster, "immediate")
+        postgres.start(cluster)
+
+    return kill
+
+
+@pytest.mark.parametrize("step", CHANGING[1:-1] if FULL else ["migrate"])
+def test_postgresql_is_killed_and_the_worker_goes_on(
+    installation: Installation, production: Production, keeping: killing.Case, count: Count, step: str
+) -> None:
+    """Whatever the step was: before the exchange it is taken back, and after it the new release is opened."""
+    run = event_inside(installation, keeping, step, production.crash_server)
+    either = dataclasses.replace(keeping, allowed=("rolled_back", "succeeded"))
+    assert killing.violations(installation, either, run) == []
+    count(f"{OPERATION}: PostgreSQL killed in {step}: {run.state}, nobody could work for {unavailable(run):.1f} s")
+
+
+def event_inside(installation: Installation, one: killing.Case, step: str, event: Callable[[], object]) -> Run:
+    """A run in whose step something happens; returns it when it has ended."""
+    installation.kill_all()
+    installation.start_worker()
+    run = one.start()
+    killing.await_step(run, step)
+    time.sleep(0.3)
+    event()
+    return runtime.wait(run.id, timeout=killing.RUN_SECONDS)
+
+
+def unavailable(run: Run) -> float:
+    """Seconds from closing the ERP until people could work again."""
+    upgrade = Upgrade.objects.get(run=run)
+    opened = upgrade.opened_at or upgrade.ended_at
+    return (opened - upgrade.closed_at).total_seconds() if upgrade.closed_at and opened else 0.0
