@@ -1,13 +1,13 @@
 """Trials: business flows leave real traces, are done by the people whose work they are, and never touch what is not a harmless copy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from wellkept.adapters.base import AdapterError, Site
 from wellkept.adapters.conformance.bench import Bench, connected, content, require
 from wellkept.adapters.conformance.control import running_copy
-from wellkept.adapters.trial import FAILED, LEFT_OUT, PASSED
+from wellkept.adapters.trial import FAILED, LEFT_OUT, PASSED, Trial
 from wellkept.planning.figures import compare
 
 EVERYTHING = ("web", "worker")
@@ -38,14 +38,19 @@ def touches_only_harmless_copies(bench: Bench) -> None:
 
 def does_every_flow(bench: Bench) -> None:
     """On a company at work each flow passes or says why it is left out; it moves the books, and the copy is as harmless as before."""
-    trials, figures, neutralise = bench.ability("trials"), bench.ability("figures"), bench.ability("neutralise")
     with running_copy(bench, EVERYTHING) as site:
-        with connected(site) as connection:
-            before = figures.read(connection, site.files, bench.site.database)
-        made = trials.run(site)
-        with connected(site) as connection:
-            moved = {difference.figure for difference in compare(before, figures.read(connection, site.files, bench.site.database))}
-        failing = [proof for proof in neutralise.prove(site) if not proof.holds]
+        every_flow(bench, site)
+
+
+def every_flow(bench: Bench, site: Site) -> Sequence[Trial]:
+    """The same on a running harmless copy; returns what became of each flow."""
+    trials, figures, neutralise = bench.ability("trials"), bench.ability("figures"), bench.ability("neutralise")
+    with connected(site) as connection:
+        before = figures.read(connection, site.files, bench.site.database)
+    made: Sequence[Trial] = trials.run(site)
+    with connected(site) as connection:
+        moved = {difference.figure for difference in compare(before, figures.read(connection, site.files, bench.site.database))}
+    failing = [proof for proof in neutralise.prove(site) if not proof.holds]
     require([trial.flow for trial in made] == list(trials.NAMES), "each flow has one result, in their order")
     failed = [f"{trial.flow}: {trial.reason}" for trial in made if trial.outcome == FAILED]
     require(not failed, f"no flow fails on a sound company, but {failed}")
@@ -57,6 +62,7 @@ def does_every_flow(bench: Bench) -> None:
     administrator = site.login.user if site.login else ""
     require(all(step.user and step.user != administrator for step in steps), "no step is done by the administrator")
     require(not failing, f"the copy is harmless afterwards, too, but {failing}")
+    return made
 
 
 def looks_without_a_trace(bench: Bench) -> None:
