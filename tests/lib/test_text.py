@@ -24,6 +24,12 @@ def test_a_parameter_may_be_a_sentence_itself():
     assert say(stored, {"It failed: {reason}": "失敗：{reason}", "{n} files are missing": "缺少 {n} 個檔案"}.__getitem__) == "失敗：缺少 2 個檔案"
 
 
+def test_a_parameter_may_be_a_list_of_sentences():
+    stored = message("It waits: {what}", what=[message("{n} tasks", n=2), "odd words"])
+    assert say(stored) == "It waits: 2 tasks; odd words"
+    assert say(stored, {"It waits: {what}": "等待：{what}", "{n} tasks": "{n} 個工作", "; ": "；"}.__getitem__) == "等待：2 個工作；odd words"
+
+
 def test_a_text_is_recognised_by_the_first_template_that_fits_it_whole():
     templates = ["hours of {who}, lines", "hours of {who}", "100 % (of {who})"]
     assert recognised("hours of Ann, Bob, lines", templates) == message("hours of {who}, lines", who="Ann, Bob")

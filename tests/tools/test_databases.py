@@ -10,6 +10,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from wellkept.lib.text import say
 from wellkept.tools import command, databases, postgres
 from wellkept.tools.postgres import Server
 
@@ -273,7 +274,7 @@ def test_each_lack_is_named_with_what_ends_it(cluster: postgres.Cluster, owner: 
     superuser = cluster.server()
     clerk = Server("127.0.0.1", cluster.port, OTHER, PASSWORD)
     with postgres.connect(superuser, erp):
-        found = {lack.what: lack.remedy for lack in databases.lacks(clerk, erp)}
+        found = {lack.what: say(lack.remedy) for lack in databases.lacks(clerk, erp)}
     assert found == {
         "create": f'ALTER ROLE "{OTHER}" CREATEDB',
         "own": f'GRANT "{OWNER}" TO "{OTHER}"',
@@ -297,7 +298,7 @@ def test_what_cannot_be_carried_over_is_found_by_trying(cluster: postgres.Cluste
     dress(cluster, erp)
     (lack,) = databases.lacks(owner, erp)
     assert lack.what == "carry"
-    assert "CREATEROLE" in lack.remedy
+    assert "CREATEROLE" in say(lack.remedy)
     assert names(owner, erp) == {"": True}
 
 
@@ -306,7 +307,7 @@ def test_what_an_exchange_would_leave_behind_is_named(cluster: postgres.Cluster,
         connection.execute("SELECT pg_create_logical_replication_slot('follower', 'pgoutput')")
         connection.execute("BEGIN; INSERT INTO line VALUES ('open'); PREPARE TRANSACTION 'half''way'")
         try:
-            found = {lack.what: lack.remedy for lack in databases.lacks(cluster.server(), erp)}
+            found = {lack.what: say(lack.remedy) for lack in databases.lacks(cluster.server(), erp)}
         finally:
             connection.execute("ROLLBACK PREPARED 'half''way'")
             connection.execute("SELECT pg_drop_replication_slot('follower')")
@@ -326,7 +327,7 @@ def test_a_server_that_lets_nobody_in_under_another_name_is_found_by_trying(clus
         time.sleep(0.3)
         (lack,) = databases.lacks(owner, erp)
         assert lack.what == "connect"
-        assert "pg_hba.conf" in lack.remedy
+        assert "pg_hba.conf" in say(lack.remedy)
     finally:
         rules.write_text(before)
         with postgres.administration(cluster.server()) as connection:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from tests.services.index import Index
 from tests.upgrades.conftest import assessed, keep, nobody_answers
@@ -62,6 +62,9 @@ def test_an_ordinary_company_has_nothing_in_the_way_and_is_only_read(kept: Envir
         "Something could not be seen",
         "The ERP has unfinished work of its own",
     }
+    (unfinished,) = (risk["text"] for risk in found["risks"] if "unfinished" in risk["text"]["id"])
+    with translation.override("zh-hant"):
+        assert "個排程工作延遲超過一小時" in say(unfinished, translation.gettext)
 
 
 def test_room_is_measured_where_it_is_needed(kept: Environment, small_company: Site, series: Index) -> None:

@@ -165,7 +165,7 @@ class Proof:
 
     name: str
     holds: bool
-    seen: str
+    seen: Message | str
 
 
 @dataclass(frozen=True)
@@ -317,7 +317,7 @@ OnLine = Callable[[str], None]
 
 
 class Inspect(Protocol):
-    """Read-only discovery. ``WORDS`` are the templates of what it says about what it could not see."""
+    """Read-only discovery. ``WORDS`` are the templates of what it says about what it could not see, and what is pending."""
 
     WORDS: Sequence[str]
 

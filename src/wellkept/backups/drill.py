@@ -16,7 +16,7 @@ from wellkept.backups import checks, choose, copy, repositories, sets, verify
 from wellkept.backups.failures import told
 from wellkept.backups.models import Drill, DrillState
 from wellkept.estate import connect
-from wellkept.lib.text import Message, message, reason
+from wellkept.lib.text import Message, message, reason, say
 from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
@@ -205,7 +205,7 @@ def prove_harmless(run_id: str, drill_id: int) -> dict[str, Any]:
         progress.milestone("prove:proven")
         control.stop(site)
         caught = netns.caught(sealed)
-    proofs.append(Proof("nothing_sent", not caught, f"{len(caught)} visits to the sink besides our probes"))
+    proofs.append(Proof("nothing_sent", not caught, message(gettext_noop("{count} visits to the sink besides our probes"), count=len(caught))))
     _require(drill_id, proofs)
     Drill.objects.filter(pk=drill_id).update(neutral_proven=True)
     return {"proofs": [_plain(proof) for proof in proofs]}
@@ -278,7 +278,7 @@ def _known_logins(environment: Any) -> list[Login]:
 
 
 def _plain(proof: Proof) -> dict[str, Any]:
-    return {"name": proof.name, "holds": proof.holds, "seen": proof.seen}
+    return {"name": proof.name, "holds": proof.holds, "seen": say(proof.seen)}
 
 
 def _moment(text: str) -> datetime:

@@ -25,7 +25,7 @@ from wellkept.estate import access, connect, history
 from wellkept.estate.access import Who
 from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Component, Environment, Host, Organisation, Role, System
-from wellkept.lib.text import message
+from wellkept.lib.text import Message, message, recognised
 
 HERE = ("", "localhost", "127.0.0.1", "::1")
 
@@ -77,7 +77,7 @@ def plan(organisation: Organisation, name: str, site: Site, *, who: Who, adapter
     _check_free(organisation, name, site)
     discovery: Discovery = registry.ability(adapter, "inspect").discover(site)
     if version_of(discovery) == "" and not any(component.kind == "module" for component in discovery.components):
-        reasons = "; ".join(f"{blind.what}: {blind.why}" for blind in discovery.blind) or message(gettext_noop("nothing could be seen"))
+        reasons = not_seen(adapter, discovery)
         raise Invalid(gettext_noop("no {adapter} was found there: {reason}"), adapter=adapter, reason=reasons)
     files = discovery.files if discovery.files is not None else site.files
     return Plan(organisation, name, title, adapter, replace(site, files=files), discovery)
@@ -203,6 +203,13 @@ def _store_components(environment: Environment, components: Sequence[SeenCompone
     }
     environment.components.all().delete()
     Component.objects.bulk_create(rows.values())
+
+
+def not_seen(adapter: str, discovery: Discovery) -> list[Message]:
+    """What could not be seen of an ERP and why, as stored sentences; one at least."""
+    words = registry.ability(adapter, "inspect").WORDS
+    found = [message("{what}: {why}", what=recognised(blind.what, words), why=recognised(blind.why, words)) for blind in discovery.blind]
+    return found or [message(gettext_noop("nothing could be seen"))]
 
 
 def _summary(discovery: Discovery) -> dict[str, Any]:

@@ -16,6 +16,9 @@ def gettext_noop(template: str) -> str:
     return template
 
 
+SEPARATOR = gettext_noop("; ")
+
+
 def message(template: str, **params: object) -> Message:
     """A sentence to be stored; parameters are text, numbers or other plain data."""
     return {"id": template, "params": dict(params)}
@@ -41,7 +44,7 @@ def reason(error: BaseException) -> Message | str:
 
 
 def say(stored: Mapping[str, object] | str | None, translate: Callable[[str], str] = str) -> str:
-    """The stored sentence in the language of ``translate``; a parameter may be a stored sentence itself.
+    """The stored sentence in the language of ``translate``; a parameter may be a stored sentence itself, or a list of them.
 
     A missing parameter leaves the template readable instead of failing.
     """
@@ -53,10 +56,16 @@ def say(stored: Mapping[str, object] | str | None, translate: Callable[[str], st
     try:
         if not isinstance(params, dict):
             return translate(template)
-        said = {name: say(value, translate) if isinstance(value, dict) and "id" in value else value for name, value in params.items()}
+        said = {name: _said_part(value, translate) for name, value in params.items()}
         return translate(template).format(**said)
     except (KeyError, IndexError, ValueError):
         return template
+
+
+def _said_part(value: object, translate: Callable[[str], str]) -> object:
+    if isinstance(value, list):
+        return translate(SEPARATOR).join(str(_said_part(one, translate)) for one in value)
+    return say(value, translate) if isinstance(value, dict) and "id" in value else value
 
 
 def recognised(text: str, templates: Iterable[str]) -> Message | str:

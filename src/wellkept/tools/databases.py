@@ -21,7 +21,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from wellkept.lib.text import gettext_noop, said
+from wellkept.lib.text import Message, gettext_noop, message, said
 from wellkept.tools import command, postgres
 from wellkept.tools.postgres import PostgresError, Server
 
@@ -100,8 +100,8 @@ class Lack:
     """What stands in the way of an exchange, why, and the one statement or action that ends it."""
 
     what: str
-    why: str
-    remedy: str
+    why: Message | str
+    remedy: Message | str
 
 
 def sessions(server: Server, database: str) -> list[Session]:
@@ -350,15 +350,22 @@ def _missing_rights(connection: Connection, database: str) -> Iterator[Lack]:
     question = "SELECT rolsuper, rolcreatedb, pg_has_role(%s, 'MEMBER'), pg_has_role('pg_signal_backend', 'MEMBER') FROM pg_roles WHERE rolname = %s"
     row = connection.execute(question, [owner, connection.info.user]).fetchone()
     superuser, creates, owns, signals = row if row is not None else (False, False, False, False)
+    role = connection.info.user
     me, its_owner = (sql.Identifier(name).as_string(connection) for name in (connection.info.user, owner))
     if database == connection.info.dbname:
-        yield Lack("name", f"{database} is the database from which all others are administered", "keep the ERP in a database of its own")
+        yield Lack(
+            "name",
+            message(gettext_noop("{database} is the database from which all others are administered"), database=database),
+            message(gettext_noop("keep the ERP in a database of its own")),
+        )
     if not superuser and not creates:
-        yield Lack("create", f"{connection.info.user} may not create and rename databases", f"ALTER ROLE {me} CREATEDB")
+        yield Lack("create", message(gettext_noop("{role} may not create and rename databases"), role=role), f"ALTER ROLE {me} CREATEDB")
     if not owns:
-        yield Lack("own", f"{database} belongs to {owner}, and {connection.info.user} may not act for it", f"GRANT {its_owner} TO {me}")
+        text = gettext_noop("{database} belongs to {owner}, and {role} may not act for it")
+        yield Lack("own", message(text, database=database, owner=owner, role=role), f"GRANT {its_owner} TO {me}")
     if not superuser and not signals and _strange_sessions(connection, database):
-        yield Lack("end", f"sessions of other roles are open on {database}, and we may not end them", f"GRANT pg_signal_backend TO {me}")
+        text = gettext_noop("sessions of other roles are open on {database}, and we may not end them")
+        yield Lack("end", message(text, database=database), f"GRANT pg_signal_backend TO {me}")
 
 
 def _strange_sessions(connection: Connection, database: str) -> bool:
@@ -369,10 +376,11 @@ def _strange_sessions(connection: Connection, database: str) -> bool:
 def _in_the_way(connection: Connection, database: str) -> Iterator[Lack]:
     for (gid,) in connection.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s ORDER BY gid", [database]):
         ends = sql.SQL("COMMIT PREPARED {0} or ROLLBACK PREPARED {0}").format(sql.Literal(gid)).as_string(connection)
-        yield Lack("prepared", f"the prepared transaction {gid} is open on {database}", ends)
+        yield Lack("prepared", message(gettext_noop("the prepared transaction {gid} is open on {database}"), gid=gid, database=database), ends)
     for (slot,) in connection.execute("SELECT slot_name FROM pg_replication_slots WHERE database = %s ORDER BY slot_name", [database]):
         drops = sql.SQL("SELECT pg_drop_replication_slot({})").format(sql.Literal(slot)).as_string(connection)
-        yield Lack("replicated", f"the replication slot {slot} would stay with the database that is put away", drops + ", and make it again after")
+        text = gettext_noop("the replication slot {slot} would stay with the database that is put away")
+        yield Lack("replicated", message(text, slot=slot), message(gettext_noop("{command}, and make it again after"), command=drops))
 
 
 def _trial(database: str) -> str:
@@ -390,9 +398,12 @@ def _try(connection: Connection, server: Server, database: str) -> list[Lack]:
             _carry_over(connection, database, name)
         postgres.connect(server, name).close()
     except psycopg.errors.InsufficientPrivilege as error:
-        remedy = f"let {connection.info.user} do it (a role that gives settings to other roles needs CREATEROLE), or take the setting away"
-        return [Lack("carry", f"rights or settings of {database} cannot be given to a copy: {_said(error)}", remedy)]
+        why = message(gettext_noop("rights or settings of {database} cannot be given to a copy: {reason}"), database=database, reason=_said(error))
+        remedy = gettext_noop("let {role} do it (a role that gives settings to other roles needs CREATEROLE), or take the setting away")
+        return [Lack("carry", why, message(remedy, role=connection.info.user))]
     except psycopg.OperationalError as error:
-        remedy = f"allow {connection.info.user} in pg_hba.conf to connect to databases whose names begin with {database}"
-        return [Lack("connect", f"a database of another name cannot be reached: {str(error).strip()}", remedy)]
+        quoted = said("PostgreSQL", str(error).strip())
+        remedy = gettext_noop("allow {role} in pg_hba.conf to connect to databases whose names begin with {database}")
+        text = gettext_noop("a database of another name cannot be reached: {reason}")
+        return [Lack("connect", message(text, reason=quoted), message(remedy, role=connection.info.user, database=database))]
     return []

@@ -14,7 +14,7 @@ from wellkept import home
 from wellkept.adapters.base import AdapterError, Component, Connection, Discovery, Invalid, Site, Unreachable, Unsupported
 from wellkept.backups import checks
 from wellkept.backups.failures import told
-from wellkept.estate import connect
+from wellkept.estate import adopt, connect
 from wellkept.estate.models import Environment, System
 from wellkept.lib.text import message
 from wellkept.operations import progress
@@ -73,8 +73,8 @@ def current_series(environment: Environment) -> str:
     seen = connect.ability(environment, "inspect").discover(connect.site(environment))
     version = seen.version_in_database or seen.version_on_disk
     if version is None:
-        blind = "; ".join(f"{one.what}: {one.why}" for one in seen.blind)
-        raise Failed(message(gettext_noop("The release of this ERP cannot be seen: {reason}"), reason=blind))
+        reasons = adopt.not_seen(environment.system.adapter, seen)
+        raise Failed(message(gettext_noop("The release of this ERP cannot be seen: {reason}"), reason=reasons))
     return releases.series_of(version)
 
 

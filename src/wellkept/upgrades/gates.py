@@ -217,5 +217,5 @@ def _allowed(environment: Environment) -> Gate:
     lacks = databases.lacks(site.server, site.database) if site.server is not None else []
     if not lacks:
         return Gate("role", True, message(gettext_noop("The database may be copied and exchanged")))
-    said = "; ".join(f"{lack.why} ({lack.remedy})" for lack in lacks[:SHOWN])
+    said = [message("{why} ({remedy})", why=lack.why, remedy=lack.remedy) for lack in lacks[:SHOWN]]
     return Gate("role", False, message(gettext_noop("The database cannot be copied and exchanged: {why}"), why=said))

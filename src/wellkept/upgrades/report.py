@@ -1,7 +1,7 @@
 """What an assessment concludes: the risks in order, each with what to do, and the verdict."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from wellkept.estate import connect
 from wellkept.estate.models import Environment
-from wellkept.lib.text import Message, message
+from wellkept.lib.text import Message, message, recognised
 from wellkept.upgrades.models import Assessment, Level
 
 SUPPORT_SOON = 180
@@ -42,7 +43,7 @@ class Risk:
 def store(run_id: str, environment_id: int, target: str, facts: Facts) -> Facts:
     """Keep the assessment with its conclusions. Repeated for the same run, it is the same one. Returns its number and verdict."""
     environment = Environment.objects.select_related("system__organisation").get(pk=environment_id)
-    found = risks(target, facts)
+    found = risks(target, facts, connect.ability(environment, "inspect").WORDS)
     level = found[0].level if found else Level.WELL
     used = [module for module in facts["modules"] if module["used"]]
     report = {**facts, "target": target, "used": len(used), "risks": [asdict(risk) for risk in found]}
@@ -64,9 +65,15 @@ def store(run_id: str, environment_id: int, target: str, facts: Facts) -> Facts:
     return {"assessment": made.pk, "verdict": str(level), "in_the_way": counts[Level.ACT], "to_look_at": counts[Level.WATCH]}
 
 
-def risks(target: str, facts: Facts) -> list[Risk]:
-    """The risks, the worst first."""
-    found = [*_way(target, facts), *_modules(target, facts), *_requirements(target, facts), *_data(target, facts), *_room_and_time(facts)]
+def risks(target: str, facts: Facts, words: Sequence[str]) -> list[Risk]:
+    """The risks, the worst first; ``words`` are the templates of what discovery says."""
+    found = [
+        *_way(target, facts),
+        *_modules(target, facts, words),
+        *_requirements(target, facts, words),
+        *_data(target, facts),
+        *_room_and_time(facts),
+    ]
     return sorted(found, key=lambda risk: RANK[Level(risk.level)])
 
 
@@ -103,7 +110,7 @@ def _way(target: str, facts: Facts) -> Iterator[Risk]:
             )
 
 
-def _modules(target: str, facts: Facts) -> Iterator[Risk]:
+def _modules(target: str, facts: Facts, words: Sequence[str]) -> Iterator[Risk]:
     lost = [one for one in facts["missing"] if one["asked"] and one["offered"] is None]
     unsure = [one for one in facts["missing"] if not one["asked"]]
     more = [one for one in facts["missing"] if one["offered"] is not None]
@@ -123,10 +130,10 @@ def _modules(target: str, facts: Facts) -> Iterator[Risk]:
     if facts["pending"]:
         text = gettext_noop("The ERP has unfinished work of its own: {what}")
         remedy = gettext_noop("Let it finish, or end it, before the upgrade")
-        yield _watch(message(text, what="; ".join(facts["pending"][:NAMES_SHOWN])), message(remedy))
+        yield _watch(message(text, what=[recognised(one, words) for one in facts["pending"][:NAMES_SHOWN]]), message(remedy))
 
 
-def _requirements(target: str, facts: Facts) -> Iterator[Risk]:
+def _requirements(target: str, facts: Facts, words: Sequence[str]) -> Iterator[Risk]:
     if facts["requirements"] is None:
         text = gettext_noop("Wellkept has no pinned packages of {target}, so it cannot install it")
         yield _act(message(text, target=target), message(gettext_noop("Choose another release, or update Wellkept")))
@@ -142,8 +149,9 @@ def _requirements(target: str, facts: Facts) -> Iterator[Risk]:
             yield _act(told, message(gettext_noop("Upgrade {name} first"), name=one["name"]))
     if facts["blind"]:
         text = gettext_noop("Something could not be seen: {what}")
-        told = message(text, what="; ".join(one["what"] for one in facts["blind"]))
-        yield _watch(told, message(gettext_noop("Allow it: {how}"), how="; ".join(dict.fromkeys(one["remedy"] for one in facts["blind"]))))
+        told = message(text, what=[recognised(one["what"], words) for one in facts["blind"]])
+        remedies = [recognised(one, words) for one in dict.fromkeys(one["remedy"] for one in facts["blind"])]
+        yield _watch(told, message(gettext_noop("Allow it: {how}"), how=remedies))
 
 
 def _data(target: str, facts: Facts) -> Iterator[Risk]:

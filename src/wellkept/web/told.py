@@ -43,6 +43,8 @@ def shown(name: str, value: Any) -> Any:
     """A parameter of a sentence as people know it."""
     if isinstance(value, dict) and "id" in value:
         return told(value)
+    if isinstance(value, list):
+        return [shown(name, one) for one in value]
     if not isinstance(value, str):
         return value
     if name in {"role", "held", "scope"} and value in Role.values:

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from wellkept.adapters.base import Connection, Invalid, Login, Proof, Refused, Site, Unreachable
 from wellkept.adapters.tryton import config, passwords, rpc, schema
+from wellkept.lib.text import gettext_noop, message, reason
 from wellkept.tools import postgres
 
 CHANGES: Sequence[str] = ("scheduled_jobs", "triggers", "users")
@@ -137,11 +138,12 @@ def prove(site: Site, *, old: Sequence[Login] = ()) -> Sequence[Proof]:
         proofs += [_none(connection, *claim) for claim in _claims(tables, site)]
         left = {f"{table}.{column}": _credentials_left(connection, table, column) for table, column in _credentials(tables)}
         seen = ", ".join(f"{name}: {count}" for name, count in left.items())
-        proofs.append(Proof("no_credentials", not any(left.values()), seen or "no such columns"))
+        proofs.append(Proof("no_credentials", not any(left.values()), seen or message(gettext_noop("no such columns"))))
         proofs.append(_own_password(connection, site))
         name = connection.info.dbname
     original = _copy_of(site)
-    proofs.append(Proof("other_database", bool(original) and name not in {"", original}, f"{name}, a copy of {original or 'nothing'}"))
+    whose = message(gettext_noop("{name}, a copy of {original}"), name=name, original=original or message(gettext_noop("nothing")))
+    proofs.append(Proof("other_database", bool(original) and name not in {"", original}, whose))
     proofs += [_refused(site, login) for login in old]
     return proofs
 
@@ -164,7 +166,7 @@ def _claims(tables: schema.Tables, site: Site) -> list[tuple[str, str]]:
 
 def _proofs_of_settings(site: Site) -> list[Proof]:
     if site.config is None:
-        return [Proof("own_settings", holds=False, seen="the copy has no configuration of its own")]
+        return [Proof("own_settings", holds=False, seen=message(gettext_noop("the copy has no configuration of its own")))]
     parser = config.load(site.config)
     mail = parser.get("email", "uri", fallback="smtp://localhost:25")
     files = parser.get("database", "path", fallback="")
@@ -173,17 +175,19 @@ def _proofs_of_settings(site: Site) -> list[Proof]:
     same = server is not None and site.server is not None and (server.host, server.port) == (site.server.host, site.server.port)
     hidden = [f"{section}.{name}" for section in parser.sections() for name in parser[section] if config.SECRET_OPTION.search(name)]
     return [
-        Proof("own_server", same, f"{server.host}:{server.port}" if server else "no PostgreSQL"),
-        Proof("own_files", bool(files) and site.files is not None and Path(files) == site.files, files or "the default folder"),
+        Proof("own_server", same, f"{server.host}:{server.port}" if server else message(gettext_noop("no PostgreSQL"))),
+        Proof(
+            "own_files", bool(files) and site.files is not None and Path(files) == site.files, files or message(gettext_noop("the default folder"))
+        ),
         Proof("mail_to_sink", urlsplit(mail).hostname in LOOPBACK and "email" in parser, _without_login(mail)),
-        Proof("own_passwords_only", ways == "password", f"signing in by {ways}"),
-        Proof("no_secret_settings", not hidden, ", ".join(hidden) or "none"),
+        Proof("own_passwords_only", ways == "password", message(gettext_noop("signing in by {ways}"), ways=ways)),
+        Proof("no_secret_settings", not hidden, ", ".join(hidden) or message(gettext_noop("none"))),
     ]
 
 
 def _none(connection: Connection, name: str, query: str) -> Proof:
     count = _count(connection, query)
-    return Proof(name, count == 0, f"{count} found")
+    return Proof(name, count == 0, message(gettext_noop("{count} found"), count=count))
 
 
 def _refused(site: Site, login: Login) -> Proof:
@@ -191,10 +195,10 @@ def _refused(site: Site, login: Login) -> Proof:
     try:
         rpc.login(site, login).close()
     except Refused as error:
-        return Proof(name, holds=True, seen=str(error))
+        return Proof(name, holds=True, seen=reason(error))
     except Unreachable as error:
-        return Proof(name, holds=False, seen=f"could not be tried: {error}")
-    return Proof(name, holds=False, seen=f"{login.user} can sign in with the password of the original")
+        return Proof(name, holds=False, seen=message(gettext_noop("could not be tried: {reason}"), reason=reason(error)))
+    return Proof(name, holds=False, seen=message(gettext_noop("{user} can sign in with the password of the original"), user=login.user))
 
 
 def _credentials(tables: schema.Tables) -> list[tuple[str, str]]:
@@ -233,12 +237,13 @@ def _binary(connection: Connection, table: str, column: str) -> bool:
 def _own_password(connection: Connection, site: Site) -> Proof:
     """Whether the one password that is left is the copy's own, asked of Tryton's interpreter."""
     if site.login is None:
-        return Proof("own_password", holds=False, seen="the copy has no login of its own")
+        return Proof("own_password", holds=False, seen=message(gettext_noop("the copy has no login of its own")))
     row = connection.execute("SELECT password_hash FROM res_user WHERE login = %s", [site.login.user]).fetchone()
     if row is None or not row[0]:
-        return Proof("own_password", holds=False, seen=f"{site.login.user} has no password")
+        return Proof("own_password", holds=False, seen=message(gettext_noop("{user} has no password"), user=site.login.user))
     same = passwords.same(site, site.login.password, row[0])
-    return Proof("own_password", same, f"the password of {site.login.user} is {'new' if same else 'not the one that was set'}")
+    text = gettext_noop("the password of {user} is new") if same else gettext_noop("the password of {user} is not the one that was set")
+    return Proof("own_password", same, message(text, user=site.login.user))
 
 
 def _change(connection: Connection, query: str | sql.Composed) -> int:

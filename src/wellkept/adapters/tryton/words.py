@@ -1,4 +1,6 @@
-"""What discovery says it could not see, why, and what would help: the templates by which stored texts are recognised and then translated."""
+"""What discovery says it could not see, why, what would help, and what is unfinished: the templates by which stored texts are recognised and then
+translated.
+"""
 
 from collections.abc import Sequence
 
@@ -51,4 +53,13 @@ WORDS: Sequence[str] = (
     gettext_noop("start Tryton's server, or correct its address {url}"),
     gettext_noop("name its Python"),
     gettext_noop("ask Tryton's administrator"),
+    gettext_noop("{count} tasks wait in the queue"),
+    gettext_noop("{count} tasks have run for more than an hour"),
+    gettext_noop("{count} scheduled jobs are more than an hour late: {names}"),
+    gettext_noop("{count} errors of jobs and tasks are open"),
+    gettext_noop("the tables do not fit series {series}: the database waits to be updated (trytond-admin --all)"),
+    gettext_noop("module {name} waits to be activated"),
+    gettext_noop("module {name} waits to be upgraded"),
+    gettext_noop("module {name} waits to be removed"),
+    gettext_noop("module {name} is activated but not installed"),
 )
