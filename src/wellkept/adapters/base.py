@@ -482,11 +482,13 @@ class Notes(Protocol):
 
 
 class Outlook(Protocol):
-    """What the target means for this company, before anything is done: both only ask.
+    """What the target means for this company, before anything is done: all only ask.
 
     ``breaches`` names data that it would refuse, in a database of the series ``current``. ``offered`` gives for each module its newest version in
-    the package index for a series, None where there is none.
+    the package index for a series, None where there is none. ``brings`` is the exact version that ``Releases.install`` brings.
     """
+
+    def brings(self, series: str) -> str: ...
 
     def breaches(self, connection: Connection, current: str, target: str) -> Sequence[Breach]: ...
 

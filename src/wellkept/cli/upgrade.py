@@ -17,7 +17,7 @@ from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment, Role, System
 from wellkept.operations import runtime
 from wellkept.operations.models import RunState
-from wellkept.upgrades import gates, queries
+from wellkept.upgrades import gates, patch, queries
 from wellkept.upgrades.expect import expected
 from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 
@@ -26,7 +26,7 @@ app.add_typer(notes.app, name="notes")
 app.command("remove-kept")(after.remove_kept)
 for command in (agree.ask, agree.approve, agree.withdraw, agree.waive):
     app.command()(command)
-Target = Annotated[str, typer.Option(help="The series to go to, like 8.0.")]
+Target = Annotated[str, typer.Option(help="The series to go to, like 8.0; the present one for its newest patch.")]
 Repository = Annotated[str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")]
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
 Pdf = Annotated[Path | None, typer.Option(help="Also write it to this file, as a PDF in the organisation's language.")]
@@ -42,7 +42,7 @@ REHEARSAL_COLUMNS = (
     "rollback_seconds",
     "started_at",
 )
-LIST_COLUMNS = ("system", "release", "support_end", "newer", "assessed", "verdict", "assessed_at")
+LIST_COLUMNS = ("system", "release", "support_end", "patch", "newer", "assessed", "verdict", "assessed_at")
 
 
 @app.command("list")
@@ -105,7 +105,8 @@ def rehearse(
     as_json: Json = False,
 ) -> None:
     """Do the whole upgrade on a proven copy, compare books and rights, try the business flows, and take it back. Production goes on."""
-    _submit("upgrades.rehearse", pick.environment(system), to, repository, wait=wait, as_json=as_json)
+    environment = pick.environment(system)
+    _submit(patch.operation("upgrades.rehearse", environment, to), environment, to, repository, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -156,7 +157,7 @@ def apply(
     half, most = takes.closed.p50 / 60, takes.closed.p90 / 60
     consequence = f"Nobody can work with {environment.system.name} for about {half:.1f} minutes (9 in 10 under {most:.1f})"
     output.confirm_name(environment.system.name, confirm, consequence)
-    _submit("upgrades.apply", environment, to, repository, wait=wait, as_json=as_json)
+    _submit(patch.operation("upgrades.apply", environment, to), environment, to, repository, wait=wait, as_json=as_json)
 
 
 @app.command("take-back")
@@ -178,10 +179,12 @@ def take_back(
     if discard_work:
         after.discard_work(environment, confirm, wait=wait, as_json=as_json)
         return
-    stuck = Upgrade.objects.filter(environment=environment, state=UpgradeState.STUCK).order_by("-started_at").first()
+    stuck = Upgrade.objects.filter(environment=environment, state=UpgradeState.STUCK).order_by("-started_at").first() or patch.kept(environment)
     if stuck is None:
         raise NotFound(f"no upgrade of {environment.system.name} waits for a person")
     told = f"{environment.system.name} goes back to {stuck.current}: the database from before gets its name again, and the migrated copy is dropped"
+    if stuck.is_patch:
+        told = f"{environment.system.name} goes back to the version before {stuck.version}; the database stays as it is"
     output.confirm_name(environment.system.name, confirm, told)
     arguments = {"upgrade_id": stuck.pk}
     run = runtime.submit("upgrades.take_back", organisation=environment.system.organisation, environment=environment, arguments=arguments)
@@ -236,6 +239,7 @@ def _plain(line: queries.Line) -> dict[str, Any]:
         "organisation": line.system.organisation.slug,
         "release": line.series or None,
         "support_end": line.support_end,
+        "patch": line.patch,
         "newer": [release.series for release in line.newer],
         "assessed": one.target if one else None,
         "verdict": str(one.level) if one else None,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -59,8 +60,8 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
             "target": target,
             "version": seen.rehearsal.version,
             "database": site.database,
-            "new_database": production.name(site.database, "next", run_id),
-            "kept_database": production.name(site.database, "before", run_id),
+            "new_database": "" if seen.rehearsal.is_patch else production.name(site.database, "next", run_id),
+            "kept_database": "" if seen.rehearsal.is_patch else production.name(site.database, "before", run_id),
             "old_interpreter": str(links.direct(site.interpreter)) if site.interpreter else "",
         },
     )
@@ -169,12 +170,14 @@ def smoke(run_id: str, upgrade_id: int) -> Facts:
 
 
 def exchange(run_id: str, upgrade_id: int) -> Facts:
-    """Exchange the databases by name and the releases by link: from here on the new one is production."""
+    """Exchange the databases by name and the releases by link: from here on the new one is production. A patch has only the link."""
     upgrade = production.upgrade(upgrade_id)
+    seconds = 0.0
     with told():
-        made = production.work_of(run_id, upgrade)
-        seconds = work.exchange(made)
-        made.ability("storage").unshare_files(made.site, made.new)
+        if not upgrade.is_patch:
+            made = production.work_of(run_id, upgrade)
+            seconds = work.exchange(made)
+            made.ability("storage").unshare_files(made.site, made.new)
         production.use(upgrade, upgrade.new_interpreter)
     return {"seconds": round(seconds, 3)}
 
@@ -212,13 +215,14 @@ def take_back(run_id: str, upgrade_id: int) -> Facts:
     """Put everything back as it was, wherever the upgrade stood; timed until people can work again.
 
     The books are compared before anybody is let in, and the migrated copy is dropped when all of this is done. Once the new release was opened
-    this raises Failed, unless what people have written there since was exported; the migrated database is kept then.
+    this raises Failed, unless what people have written there since was exported; the migrated database is kept then. A patch has changed no
+    database, so it goes back at any time.
     """
     upgrade = production.upgrade(upgrade_id)
     started = time.monotonic()
     if upgrade.state == UpgradeState.TAKEN_BACK:
         return _opened_again(run_id, upgrade, started)
-    if upgrade.opened_at is not None and not upgrade.discarded:
+    if upgrade.opened_at is not None and not upgrade.discarded and not upgrade.is_patch:
         text = gettext_noop("The new release was opened already, and what people have written since would be lost with it")
         raise Failed(message(text))
     with told():
@@ -231,8 +235,9 @@ def take_back(run_id: str, upgrade_id: int) -> Facts:
         _stop_aside(run_id, made, upgrade)
         if control.notice(site) is None:
             control.maintain(site, production.notice(upgrade))
-        work.exchange_back(made)
-        made.ability("storage").unshare_files(made.site, made.new)
+        if not upgrade.is_patch:
+            work.exchange_back(made)
+            made.ability("storage").unshare_files(made.site, made.new)
         production.use(upgrade, upgrade.old_interpreter)
         progress.milestone("back:exchanged")
         said = work.differs_from_before(made)
@@ -256,9 +261,11 @@ def _opened_again(run_id: str, upgrade: Upgrade, started: float) -> Facts:
         work.looked(made, site, most=AGAIN)
         seconds = time.monotonic() - started
         # What people wrote after it was opened is in there: somebody has to remove that on purpose.
-        if not upgrade.discarded:
+        if not upgrade.discarded and not upgrade.is_patch:
             postgres.drop_database(made.server, made.new)
         production.forget_books(upgrade)
+    if upgrade.is_patch:
+        production.note_version(upgrade)
     return {"seconds": round(seconds, 3), "changed": True}
 
 
@@ -266,6 +273,7 @@ def take_back_stuck(run_id: str, environment_id: int, upgrade_id: int) -> Facts:
     """Take back an upgrade that waits for a person. Raises Failed for any other."""
     mine = Upgrade.objects.filter(pk=upgrade_id, environment_id=environment_id)
     waiting = mine.filter(state__in=(UpgradeState.STUCK, UpgradeState.TAKEN_BACK)) | mine.filter(state=UpgradeState.KEPT).exclude(discarded={})
+    waiting |= mine.filter(state=UpgradeState.KEPT, current=F("target"))
     if not waiting.exists():
         raise Failed(message(gettext_noop("This upgrade does not wait for a person, so nothing was done")))
     return take_back(run_id, upgrade_id)

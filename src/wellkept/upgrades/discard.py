@@ -60,12 +60,12 @@ def candidate(environment: Environment) -> Upgrade:
 
     Raises NotFound where there is none, Invalid where the way back is gone.
     """
-    opened = (UpgradeState.KEPT, UpgradeState.STUCK)
-    newest = (
-        Upgrade.objects.filter(environment=environment, opened_at__isnull=False).exclude(state=UpgradeState.FAILED).order_by("-started_at").first()
-    )
-    if newest is None or newest.state not in opened:
+    rows = Upgrade.objects.filter(environment=environment, opened_at__isnull=False, state__in=(UpgradeState.KEPT, UpgradeState.STUCK))
+    newest = rows.order_by("-started_at").first()
+    if newest is None:
         raise NotFound(gettext_noop("no upgrade of {system} was opened and can be taken back"), system=environment.system.name)
+    if newest.is_patch:
+        raise Invalid(gettext_noop("taking a patch back loses nothing: take it back without discarding anything"))
     if not connect.has(environment, "written"):
         raise Invalid(gettext_noop("what people wrote cannot be told of this kind of ERP, so its upgrade is not taken back"))
     if not way_back(newest):
@@ -75,8 +75,6 @@ def candidate(environment: Environment) -> Upgrade:
 
 def way_back(upgrade: Upgrade) -> bool:
     """Whether the database and the release from before are still there."""
-    if upgrade.is_patch:
-        return Path(upgrade.old_interpreter).exists()
     server = work.owner_site(upgrade.environment).server
     return server is not None and postgres.database_exists(server, upgrade.kept_database) and Path(upgrade.old_interpreter).exists()
 
@@ -157,9 +155,8 @@ def settle(upgrade_id: int) -> Facts:
     """Note which release is there now, and what was kept; the last thing."""
     upgrade = production.upgrade(upgrade_id)
     with told():
-        seen = connect.ability(upgrade.environment, "inspect").discover(connect.site(upgrade.environment))
-    Environment.objects.filter(pk=upgrade.environment_id).update(version=seen.version_on_disk or upgrade.environment.version)
-    return {"export": upgrade.discarded.get("path"), "kept_database": upgrade.new_database, "version": seen.version_on_disk}
+        version = production.note_version(upgrade)
+    return {"export": upgrade.discarded.get("path"), "kept_database": upgrade.new_database, "version": version}
 
 
 def _write(upgrade: Upgrade, site: Site, target: Path) -> Facts:

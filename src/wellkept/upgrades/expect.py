@@ -24,11 +24,11 @@ class Expected:
 
 def expected(rehearsal: Rehearsal) -> Expected:
     """What is known when this rehearsal is the one that counts. The sums of the phases' p90 err to the long side."""
-    known = registry.get("upgrades.apply")
+    known = registry.get("upgrades.apply_patch" if rehearsal.is_patch else "upgrades.apply")
     found = queries.expected_phases(known.name, known.phases, rehearsal.environment_id, rehearsal.organisation_id)
     phases = {phase["name"]: phase for phase in found if phase["p50"] is not None}
     sure = [phase for name, phase in phases.items() if name not in known.detours]
-    if "migrate" not in phases:
+    if "migrate" not in phases and not rehearsal.is_patch:
         sure.append({"name": "migrate", **_plain(early([float(rehearsal.report.get("migrate", {}).get("seconds") or 0.0)]))})
     back = phases.get("back") or _plain(early([rehearsal.rollback_seconds or 0.0]))
     return Expected(

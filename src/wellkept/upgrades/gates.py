@@ -19,7 +19,7 @@ from wellkept.lib.text import Message, message
 from wellkept.operations import windows
 from wellkept.operations.models import OPEN_STATES, Run
 from wellkept.tools import databases
-from wellkept.upgrades import agree, assess, needs, notes, work
+from wellkept.upgrades import agree, assess, needs, notes, patch, work
 from wellkept.upgrades.expect import Expected, expected
 from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Waiver
 
@@ -87,7 +87,12 @@ def look(environment: Environment, target: str, *, starter: Person | None = None
     """
     current = assess.current_series(environment)
     seen = known(environment, target, starter=starter, run_id=run_id, current=current)
-    asked = [*(same(environment, seen.rehearsal) if seen.rehearsal is not None else ()), *_room(environment), _allowed(environment)]
+    asked = list(same(environment, seen.rehearsal)) if seen.rehearsal is not None else []
+    if current == target:
+        why = patch.lacking(environment, target)
+        asked.append(Gate("newer", why is None, why or message(gettext_noop("A newer version of the same series can be installed"))))
+    else:
+        asked += [*_room(environment), _allowed(environment)]
     return replace(seen, gates=[*seen.gates, *asked])
 
 

@@ -167,6 +167,11 @@ class Rehearsal(models.Model):
     def __str__(self) -> str:
         return f"{self.system_id}: {self.current} → {self.target}"
 
+    @property
+    def is_patch(self) -> bool:
+        """Whether only the code changes: a newer version of the same series."""
+        return self.current == self.target
+
 
 class Approval(models.Model):
     """A second person's word that production may be upgraded as it was rehearsed, once.

@@ -77,6 +77,15 @@ def use(one: Upgrade, interpreter: str) -> None:
     environment.save(update_fields=["settings"])
 
 
+def note_version(one: Upgrade) -> str | None:
+    """Keep which exact version the ERP has now, as it is seen; None where that cannot be seen, and what was known stays."""
+    site = connect.site(Environment.objects.select_related("system__organisation").get(pk=one.environment_id))
+    seen = connect.ability(one.environment, "inspect").discover(site).version_on_disk
+    if seen:
+        Environment.objects.filter(pk=one.environment_id).update(version=seen)
+    return str(seen) if seen else None
+
+
 def notice(one: Upgrade) -> Notice:
     """What people are told while the ERP is closed, with the end that is expected."""
     words = {}

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from wellkept.estate.models import Environment, Kind, System
 from wellkept.lib.text import say
-from wellkept.upgrades import releases
+from wellkept.upgrades import patch, releases
 from wellkept.upgrades.discard import Plan
 from wellkept.upgrades.expect import expected
 from wellkept.upgrades.gates import Seen
@@ -19,13 +19,14 @@ from wellkept.upgrades.models import Approval, Assessment, Rehearsal, Release, W
 
 @dataclass(frozen=True)
 class Line:
-    """One system: where it stands, until when that is maintained, where it can go, and its newest assessment."""
+    """One system: where it stands, until when that is maintained, where it can go, its newest assessment, and a newer version of its series."""
 
     system: System
     series: str
     support_end: dt.date | None
     newer: list[Release]
     assessment: Assessment | None
+    patch: str | None
 
     @property
     def days_left(self) -> int | None:
@@ -49,15 +50,16 @@ def lines(systems: Iterable[System]) -> list[Line]:
     newest = {
         one.system_id: one for one in assessments(Assessment.objects.filter(system__in=found)).order_by("system_id", "-made_at").distinct("system_id")
     }
-    return [_line(system, releases.series_of(version.get(system.pk, "")), known.get(system.adapter, []), newest.get(system.pk)) for system in found]
+    return [_line(system, version.get(system.pk, ""), known.get(system.adapter, []), newest.get(system.pk)) for system in found]
 
 
-def _line(system: System, series: str, known: list[Release], assessment: Assessment | None) -> Line:
+def _line(system: System, version: str, known: list[Release], assessment: Assessment | None) -> Line:
+    series = releases.series_of(version)
     here = next((one for one in known if one.series == series), None)
     later = sorted(
         (one for one in known if series and releases.order(one.series) > releases.order(series)), key=lambda one: releases.order(one.series)
     )
-    return Line(system, series, here.support_end if here else None, later, assessment)
+    return Line(system, series, here.support_end if here else None, later, assessment, patch.brought(system.adapter, version))
 
 
 def assessments(rows: QuerySet[Assessment]) -> QuerySet[Assessment]:

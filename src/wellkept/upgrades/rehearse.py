@@ -22,7 +22,7 @@ from wellkept.operations.models import Run
 from wellkept.tools import postgres
 from wellkept.trials import run as flows
 from wellkept.trials.compare import compare
-from wellkept.upgrades import accept, assess, gates, needs, notes, work
+from wellkept.upgrades import accept, assess, gates, needs, notes, patch, work
 from wellkept.upgrades.findings import Accepted
 from wellkept.upgrades.models import Rehearsal, RehearsalState
 from wellkept.upgrades.work import Work
@@ -76,7 +76,7 @@ def install(run_id: str, rehearsal_id: int) -> Facts:
 def copy_database(run_id: str, rehearsal_id: int, backup_id: int) -> Facts:
     """Stop the copy, read its figures, and copy its database inside the cluster, as it is done with production. Repeated, it starts anew."""
     Rehearsal.objects.filter(pk=rehearsal_id).update(backup_id=backup_id)
-    return _copied(_work(run_id, rehearsal_id))
+    return _copied(work_of(run_id, rehearsal_id))
 
 
 def _copied(upgrade: Work) -> Facts:
@@ -90,12 +90,12 @@ def run_notes(run_id: str, rehearsal_id: int, phase: str, modules: Mapping[str, 
     """Do the notes of a phase, those that wait for an approval too: this is where they are tried."""
     rehearsal = _rehearsal(rehearsal_id)
     with told():
-        return work.run_notes(_work(run_id, rehearsal_id), _tried(rehearsal.environment, rehearsal.current, rehearsal.target), phase, modules)
+        return work.run_notes(work_of(run_id, rehearsal_id), _tried(rehearsal.environment, rehearsal.current, rehearsal.target), phase, modules)
 
 
 def migrate(run_id: str, rehearsal_id: int, interpreter: str, modules: Mapping[str, str]) -> Facts:
     """Run the ERP's own migration on the copied database, and judge its log. Repeated, it begins with the database from before."""
-    upgrade = _work(run_id, rehearsal_id)
+    upgrade = work_of(run_id, rehearsal_id)
     mark = upgrade.folder / "migrating"
     if mark.exists():
         _copied(upgrade)
@@ -113,7 +113,7 @@ def migrate(run_id: str, rehearsal_id: int, interpreter: str, modules: Mapping[s
 def compare_books(run_id: str, rehearsal_id: int) -> Facts:
     """Read every figure of the migrated database: only what the release changes on purpose, or a person accepted, may differ."""
     with told():
-        facts, said, found = work.compare_books(_work(run_id, rehearsal_id), _accepted(rehearsal_id))
+        facts, said, found = work.compare_books(work_of(run_id, rehearsal_id), _accepted(rehearsal_id))
     equal = {name: facts[name] for name in ("figures_equal", "rights_equal")}
     Rehearsal.objects.filter(pk=rehearsal_id).update(differences=said, compared=found, **equal)
     if said:
@@ -127,7 +127,7 @@ def exchange(run_id: str, rehearsal_id: int, interpreter: str) -> Facts:
 
     A release brings jobs of its own, so what was harmless is made harmless, and proven so, once more.
     """
-    upgrade = _work(run_id, rehearsal_id)
+    upgrade = work_of(run_id, rehearsal_id)
     site = upgrade.upgraded(interpreter)
     with told():
         started = time.monotonic()
@@ -146,7 +146,7 @@ def exchange(run_id: str, rehearsal_id: int, interpreter: str) -> Facts:
 
 def probe(run_id: str, rehearsal_id: int, old: Mapping[str, float]) -> Facts:
     """Sign in to the new release, timed, and look at everything; ``old`` are the seconds of the same probes on the old one."""
-    upgrade = _work(run_id, rehearsal_id)
+    upgrade = work_of(run_id, rehearsal_id)
     with told():
         new = work.probed(upgrade, upgrade.site)
         seen = work.looked(upgrade, upgrade.site)
@@ -155,7 +155,7 @@ def probe(run_id: str, rehearsal_id: int, old: Mapping[str, float]) -> Facts:
 
 def try_old(run_id: str, rehearsal_id: int) -> Facts:
     """Do the business flows on the old release, to know what worked before; their documents stay in the copy."""
-    upgrade = _work(run_id, rehearsal_id)
+    upgrade = work_of(run_id, rehearsal_id)
     control = upgrade.ability("control")
     with told():
         control.stop(upgrade.site)
@@ -168,7 +168,7 @@ def try_old(run_id: str, rehearsal_id: int) -> Facts:
 
 def try_new(run_id: str, rehearsal_id: int, old: Facts) -> Facts:
     """Do the same business flows on the new release: whatever passed before has to pass, and prove as much."""
-    upgrade = _work(run_id, rehearsal_id)
+    upgrade = work_of(run_id, rehearsal_id)
     with told():
         found = flows.run(upgrade.environment, upgrade.site)
     for one in compare(flows.from_json(old), found):
@@ -180,7 +180,7 @@ def try_new(run_id: str, rehearsal_id: int, old: Facts) -> Facts:
 
 def roll_back(run_id: str, rehearsal_id: int) -> Facts:
     """Take it back as production would be, timed until somebody can sign in again; then every figure must be what it was before."""
-    upgrade = _work(run_id, rehearsal_id)
+    upgrade = work_of(run_id, rehearsal_id)
     with told():
         started = time.monotonic()
         upgrade.ability("control").stop(upgrade.site)
@@ -221,6 +221,9 @@ def clean_up(run_id: str) -> None:
 
 
 def _refuse_unknown(environment: Environment, current: str, target: str) -> None:
+    if current == target:
+        patch.refuse(environment, target)
+        return
     way = assess.legal_path(environment, current, target)
     jumps = connect.ability(environment, "releases").JUMPS
     if (current, target) not in jumps:
@@ -241,7 +244,7 @@ def _accepted(rehearsal_id: int) -> list[Accepted]:
     return accept.counting(rehearsal.system, rehearsal.current, rehearsal.target, pending=True)
 
 
-def _work(run_id: str, rehearsal_id: int) -> Work:
+def work_of(run_id: str, rehearsal_id: int) -> Work:
     """The copy of the run as what is upgraded, its cluster running."""
     rehearsal = _rehearsal(rehearsal_id)
     here = copy.place(run_id)

@@ -86,7 +86,7 @@ def copy(work: Work) -> Facts:
     ended = _end_sessions(work)
     databases.copy(work.server, work.site.database, work.new, timeout=COPY_SECONDS)
     seconds = time.monotonic() - started
-    figures = _read_before(work)
+    figures = read_before(work, work.new)
     with postgres.connect(work.server, work.new, readonly=True) as connection:
         size = postgres.database_size(connection)
     progress.report(drivers={"bytes": size})
@@ -199,9 +199,12 @@ def exchange_back(work: Work) -> float:
 
 def differs_from_before(work: Work) -> list[Message]:
     """What is not as it was read before; empty after everything was taken back, and where nothing was read yet."""
-    if not (work.folder / BEFORE).exists():
-        return []
-    return _sentences(work, compare(_kept(work), _read(work, work.site.database)))
+    return sentences_of(work, differences(work)) if (work.folder / BEFORE).exists() else []
+
+
+def differences(work: Work) -> list[Difference]:
+    """What the ERP's own database holds differently than when it was read before."""
+    return list(compare(_kept(work), _read(work, work.site.database)))
 
 
 def looked(work: Work, site: Site, *, most: int | None = None) -> int:
@@ -243,9 +246,9 @@ def _end_sessions(work: Work) -> list[str]:
     return [str(one) for one in there]
 
 
-def _read_before(work: Work) -> int:
-    """Read every figure of the fresh copy, which is the database from before, and keep the reading; returns how many there are."""
-    before = _read(work, work.new)
+def read_before(work: Work, database: str) -> int:
+    """Read every figure of a database that is as before, and keep the reading; returns how many there are."""
+    before = _read(work, database)
     work.folder.mkdir(exist_ok=True, mode=0o755)
     fresh = work.folder / f"{BEFORE}.new"
     fresh.touch(mode=0o600)
@@ -273,7 +276,8 @@ def _read(work: Work, database: str) -> Sequence[Figure]:
         return read(connection, work.site.files, work.files_of, layout=work.layout)
 
 
-def _sentences(work: Work, found: Sequence[Difference]) -> list[Message]:
+def sentences_of(work: Work, found: Sequence[Difference]) -> list[Message]:
+    """The differences as stored sentences, so many as are kept."""
     return list(sentences(found, work.ability("figures").LABELS, most=DIFFERENCES_KEPT))
 
 

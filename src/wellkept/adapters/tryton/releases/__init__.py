@@ -9,7 +9,7 @@ from wellkept.adapters.tryton.releases.constraints import breaches
 from wellkept.adapters.tryton.releases.index import available, path
 from wellkept.adapters.tryton.releases.jumps import JUMPS, notes
 from wellkept.adapters.tryton.releases.migration import migrate, read_log
-from wellkept.adapters.tryton.releases.needs import install, lock, missing, offered, requirements
+from wellkept.adapters.tryton.releases.needs import brings, install, lock, missing, offered, requirements
 from wellkept.adapters.tryton.releases.steps import applies, holds, run_note
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "applies",
     "available",
     "breaches",
+    "brings",
     "holds",
     "install",
     "lock",

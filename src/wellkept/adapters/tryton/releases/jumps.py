@@ -36,7 +36,9 @@ class Jump:
 
 @functools.cache
 def jump(current: str, target: str) -> Jump:
-    """The data of a jump. Raises Unsupported for one that nobody has described yet."""
+    """The data of a jump; within a series there is nothing to do or to expect. Raises Unsupported for one that nobody has described yet."""
+    if current == target:
+        return Jump((), (), ())
     file = FOLDER / f"{current}-{target}.toml"
     if not file.exists():
         described = ", ".join(sorted(path.stem.replace("-", " → ") for path in FOLDER.glob("*.toml")))

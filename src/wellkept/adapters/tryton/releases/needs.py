@@ -101,6 +101,11 @@ def install(folder: Path, series: str, *, cache: Path, on_line: OnLine | None = 
     return folder / "bin" / "python"
 
 
+def brings(series: str) -> str:
+    """The exact version that ``install`` brings. Raises Unsupported for a series that we cannot install."""
+    return pins(shipped(series))["trytond"]
+
+
 def _failure(error: command.CommandFailed, what: str) -> Invalid | Unreachable:
     wrong = MISMATCH.search(error.stderr)
     if wrong is not None:
