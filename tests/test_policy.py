@@ -29,7 +29,7 @@ from wellkept.estate import secrets, tokens
 from wellkept.estate.access import Console
 from wellkept.estate.models import Component, Environment, Membership, Organisation, Person, Role
 from wellkept.lib.text import message
-from wellkept.operations import records
+from wellkept.operations import records, windows
 from wellkept.operations.models import Run, Schedule
 from wellkept.upgrades.models import Assessment, NoteVersion
 
@@ -155,6 +155,9 @@ def world(organisation: Organisation) -> World:
     schedule = Schedule.objects.create(
         **place, operation="backups.take", arguments={"repository_id": repository.pk}, cron="0 3 * * *", next_at=timezone.now()
     )
+    window = windows.add_weekly(organisation, [5], dt.time(22), dt.time(4), who=Console("tests"), system=system)
+    moment = timezone.now()
+    freeze = windows.freeze(organisation, moment, moment + dt.timedelta(days=1), CANARY, who=Console("tests"), system=system)
     assessment = Assessment.objects.create(**place, environment=environment, current="7.0", target="8.0", level="watch", report=REPORT)
     note = NoteVersion.objects.create(**place, current="7.0", target="8.0", name="own", version=1, content=NOTE, reason=CANARY, author=CANARY)
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
@@ -174,6 +177,8 @@ def world(organisation: Organisation) -> World:
         "record_id": record.pk,
         "membership_id": colleague.memberships.get().pk,
         "schedule_id": schedule.pk,
+        "window_id": window.pk,
+        "freeze_id": freeze.pk,
         "repository_id": repository.pk,
         "token_id": token.pk,
         "slug": organisation.slug,

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, forgetting, health, notes, places, records, restoring, runs, settings, systems, today, upgrades
+from wellkept.web import account, backups, forgetting, health, notes, places, records, restoring, runs, settings, systems, today, upgrades, windows
 
 handler403 = "wellkept.web.shell.forbidden"
 
@@ -49,6 +49,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/schedules/", settings.schedules, name="settings_schedules"),
     path("settings/schedules/add/", settings.schedule_add, name="settings_schedule_add"),
     path("settings/schedules/<int:schedule_id>/", settings.schedule, name="settings_schedule"),
+    path("settings/windows/add/", windows.window_add, name="settings_window_add"),
+    path("settings/windows/<int:window_id>/remove/", windows.window_remove, name="settings_window_remove"),
+    path("settings/freezes/add/", windows.freeze_add, name="settings_freeze_add"),
+    path("settings/freezes/<int:freeze_id>/remove/", windows.freeze_remove, name="settings_freeze_remove"),
     path("settings/repositories/", settings.repositories, name="settings_repositories"),
     path("settings/repositories/add/", places.add, name="settings_repository_add"),
     path("settings/repositories/<int:repository_id>/", settings.repository, name="settings_repository"),

@@ -28,7 +28,7 @@ from wellkept.operations import schedule as schedules_of
 from wellkept.operations.models import Schedule
 from wellkept.operations.schedule_words import describe
 from wellkept.planning import retention
-from wellkept.web import account, forgetting, shell, titles
+from wellkept.web import account, forgetting, shell, titles, windows
 from wellkept.web.told import refusal
 
 FORM = ["GET", "HEAD", "POST"]
@@ -154,7 +154,7 @@ def schedules(request: shell.Request) -> HttpResponseBase:
         .order_by("system__name", "operation", "pk")
     )
     lines = [{"one": one, "title": titles.operation(one.operation), "when": describe(one.cron, one.time_zone)} for one in rows]
-    return render(request, "settings/schedules.html", {"lines": lines, "tab": "schedules"})
+    return render(request, "settings/schedules.html", {"lines": lines, **windows.declared(request), "tab": "schedules"})
 
 
 class ScheduleForm(forms.Form):
