@@ -1,8 +1,8 @@
 """A migration that has been done already: puts in what the real one made, in the place of ``trytond-admin`` of a new release.
 
 Runs with the new release's Python, as it is called in earnest. ``put_in.json`` beside it says what to do: ``source`` is the database with the kept
-result; then ``damage`` is done to it, ``log`` said, ``seconds`` waited before it counts, and ``code`` is the end. What is migrated
-has the old content or the new one, as with Tryton's own single transaction.
+result; then ``damage`` is done to it, ``lines`` of a real log and ``log`` said, ``seconds`` waited before it counts, and ``code`` is the end.
+What is migrated has the old content or the new one, as with Tryton's own single transaction.
 """
 
 import argparse
@@ -40,6 +40,8 @@ def main() -> int:
         for statement in wanted.get("fails", []):
             connection.execute(statement)
     put(uri, wanted["source"], options.database, wanted.get("damage", []))
+    for line in wanted.get("lines", []):
+        print(line, flush=True)
     for level, text in wanted.get("log", []):
         say(text, level)
     say("done")

@@ -80,12 +80,15 @@ def site_in(folder: Path, owner: postgres.Server, name: str) -> Site:
 
 def kept_company(owner: postgres.Server, folder: Path, size: str = "small") -> Path:
     """The folder in the cache with ``dump`` and ``files.tar`` of a company; made with the real programs when it is not there."""
-    inputs = [*what_fills(), size, SEED, base_date().isoformat(), PASSWORDS, ADMIN.password]
-    kept = homes.cache() / "tryton" / f"company-{sha256(canonical_json(inputs))[:16]}"
+    kept = homes.cache() / "tryton" / f"company-{sha256(canonical_json(_inputs(size)))[:16]}"
     with locked(f"tryton-{size}"):
         if not kept.exists():
             _make(owner, folder, size, kept)
     return kept
+
+
+def _inputs(size: str = "small") -> list[object]:
+    return [*what_fills(), size, SEED, base_date().isoformat(), PASSWORDS, ADMIN.password]
 
 
 def what_fills() -> list[str]:
@@ -125,14 +128,19 @@ def restored(owner: postgres.Server, folder: Path, name: str, *, kept: Path | No
 
 def kept_upgrade(owner: postgres.Server, folder: Path, template: str) -> Path:
     """The folder in the cache with ``dump`` and ``log`` of the small company after its migration to NEXT, made by our own steps."""
-    code = [Path(module.__file__) for module in (jumps, migration, steps)]
-    data = jumps.FOLDER / f"{SERIES}-{NEXT}.toml"
-    inputs = [kept_company(owner, folder).name, *(sha256(path.read_bytes()) for path in (provision.requirements(NEXT), data, *code))]
-    kept = homes.cache() / "tryton" / f"upgrade-{sha256(canonical_json(inputs))[:16]}"
+    kept = homes.cache() / "tryton" / f"upgrade-{what_migrates()}"
     with locked("tryton-upgrade"):
         if not kept.exists():
             _upgrade(owner, folder, template, kept)
     return kept
+
+
+def what_migrates() -> str:
+    """A name for everything that the result of the company's migration to NEXT depends on."""
+    code = [Path(module.__file__) for module in (jumps, migration, steps)]
+    data = jumps.FOLDER / f"{SERIES}-{NEXT}.toml"
+    files = (provision.requirements(NEXT), data, *code)
+    return sha256(canonical_json([*_inputs(), *(sha256(path.read_bytes()) for path in files)]))[:16]
 
 
 def _upgrade(owner: postgres.Server, folder: Path, template: str, kept: Path) -> None:

@@ -1,11 +1,13 @@
 """A real company is rehearsed: its proven copy goes from one series to the next and back, and whatever goes wrong is named."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from tests.backups.test_drill import STEPS, begun, failed
+from tests.services.rehearsing import KeptMigration
 from tests.services.sets import Rows, content_hash
 from tests.services.tryton import NEXT, SERIES
 from wellkept.adapters.base import Site
@@ -66,11 +68,16 @@ def test_an_upgrade_is_rehearsed_forth_and_back(rows: Rows, company: Site, run_i
 
     old = rehearse.try_old(run_id, number)
     assert {flow["outcome"] for flow in old["flows"]} == {"passed"}
+    kept = KeptMigration(run_id)
+    kept.prepare()
     facts["copy"] = rehearse.copy_database(run_id, number, rows.backup.pk)
     facts["notes-before"] = rehearse.run_notes(run_id, number, "before", new["modules"])
     assert facts["notes-before"]["done"] == ["7.2-empty-references", "7.6-model-names"]
+    kept.replace_program(Path(new["interpreter"]))
     facts["migrate"] = rehearse.migrate(run_id, number, new["interpreter"], new["modules"])
     assert (facts["migrate"]["code"], facts["migrate"]["new"]) == (0, [])
+    assert facts["migrate"]["harmless"] >= 15
+    kept.keep(rehearse.NEW, Rehearsal.objects.get(pk=number).log)
     facts["notes-after"] = rehearse.run_notes(run_id, number, "after", new["modules"])
 
     server = copy.place(run_id).cluster().server()
