@@ -31,7 +31,9 @@ from wellkept.estate.models import Component, Environment, Membership, Organisat
 from wellkept.lib.text import message
 from wellkept.operations import records, windows
 from wellkept.operations.models import Run, Schedule
-from wellkept.upgrades.models import Assessment, NoteVersion
+from wellkept.planning.figures import Difference
+from wellkept.upgrades.findings import digest, of_books
+from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Rehearsal
 
 CANARY = "canary"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -51,6 +53,8 @@ REPORT: dict[str, Any] = {
 NOTE = {"title": CANARY, "source": CANARY, "phase": "before", "why": CANARY, "check": "SELECT true"}
 PASSING = re.compile(r"[A-Za-z0-9]{32,}|[0-9a-f-]{36}|\d+|unknown|riverside")
 """What may differ between two answers: tokens of forms, ids, and the name that was asked for."""
+
+FINDING = {"kind": "books", "figure": "stock", "key": "7", "before": "3", "after": "2"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +122,8 @@ class World:
             "api:leave_note_out": {"reason": "x"},
             "settings_member": {"role": policy.VIEWER},
             "settings_schedule": {"pause": "1"},
+            "upgrade_accept": {"finding": digest(FINDING), "reason": "x"},
+            "api:accept_finding": {"finding": digest(FINDING), "reason": "x"},
             "organisation_choose": {"organisation": self.organisation.pk},
             "language": {"language": "zh-hant"},
             "api:remove_system": {"confirm": f"{CANARY}-erp"},
@@ -160,6 +166,13 @@ def world(organisation: Organisation) -> World:
     freeze = windows.freeze(organisation, moment, moment + dt.timedelta(days=1), CANARY, who=Console("tests"), system=system)
     assessment = Assessment.objects.create(**place, environment=environment, current="7.0", target="8.0", level="watch", report=REPORT)
     note = NoteVersion.objects.create(**place, current="7.0", target="8.0", name="own", version=1, content=NOTE, reason=CANARY, author=CANARY)
+    moved = [Difference(*(FINDING[name] for name in ("figure", "key")), f"{CANARY} bolt", FINDING["before"], FINDING["after"], "Stock")]
+    rehearsal = Rehearsal.objects.create(
+        **place, environment=environment, run=run, current="7.0", target="8.0", compared=of_books(moved, moved, {}, ()), log=[CANARY]
+    )
+    word = Acceptance.objects.create(
+        **place, current="7.0", target="8.0", finding=rehearsal.compared[0], digest="x", rule="exact", reason=CANARY, author=CANARY
+    )
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
     colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
     token, _text = tokens.create(colleague, organisation, f"{CANARY}-token", scope=Role.VIEWER, days=5, who=Console("tests"))
@@ -169,6 +182,8 @@ def world(organisation: Organisation) -> World:
         "backup_id": backup.pk,
         "drill_id": drill.pk,
         "assessment_id": assessment.pk,
+        "rehearsal_id": rehearsal.pk,
+        "acceptance_id": word.pk,
         "version_id": note.pk,
         "current": "7.0",
         "target": "8.0",

@@ -3,7 +3,23 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from wellkept.api.root import api
-from wellkept.web import account, backups, forgetting, health, notes, places, records, restoring, runs, settings, systems, today, upgrades, windows
+from wellkept.web import (
+    account,
+    backups,
+    forgetting,
+    health,
+    notes,
+    places,
+    records,
+    rehearsals,
+    restoring,
+    runs,
+    settings,
+    systems,
+    today,
+    upgrades,
+    windows,
+)
 
 handler403 = "wellkept.web.shell.forbidden"
 
@@ -33,6 +49,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("upgrades/<int:system_id>/look/", upgrades.look, name="upgrade_look"),
     path("upgrades/assessments/<int:assessment_id>/", upgrades.assessment, name="upgrade_assessment"),
     path("upgrades/assessments/<int:assessment_id>/pdf/", upgrades.assessment_pdf, name="upgrade_assessment_pdf"),
+    path("upgrades/<int:system_id>/rehearse/", rehearsals.rehearse, name="upgrade_rehearse"),
+    path("upgrades/<int:system_id>/rehearsals/", rehearsals.rehearsals, name="upgrade_rehearsals"),
+    path("upgrades/rehearsals/<int:rehearsal_id>/", rehearsals.rehearsal, name="upgrade_rehearsal"),
+    path("upgrades/rehearsals/<int:rehearsal_id>/pdf/", rehearsals.rehearsal_pdf, name="upgrade_rehearsal_pdf"),
+    path("upgrades/rehearsals/<int:rehearsal_id>/accept/", rehearsals.accept_finding, name="upgrade_accept"),
+    path("upgrades/acceptances/<int:acceptance_id>/approve/", rehearsals.approve, name="upgrade_acceptance_approve"),
+    path("upgrades/acceptances/<int:acceptance_id>/revoke/", rehearsals.revoke, name="upgrade_acceptance_revoke"),
     path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/", notes.notes, name="upgrade_notes"),
     path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/add/", notes.add, name="upgrade_note_add"),
     path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/<str:name>/", notes.note, name="upgrade_note"),

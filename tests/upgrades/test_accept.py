@@ -4,15 +4,17 @@ import uuid
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from tests.services.sets import new_run
 from wellkept.adapters.base import LogEntry
 from wellkept.estate.access import Denied
 from wellkept.estate.errors import Invalid, NotFound, Taken
 from wellkept.estate.models import Environment, Person, System
+from wellkept.lib.text import say
 from wellkept.operations.models import Record
 from wellkept.planning.figures import Difference
-from wellkept.upgrades import accept, findings
+from wellkept.upgrades import accept, findings, gates
 from wellkept.upgrades.findings import Accepted
 from wellkept.upgrades.models import Acceptance, Rehearsal
 
@@ -115,6 +117,27 @@ def test_it_counts_for_production_once_a_second_person_approved_it_and_no_more_w
     told = Record.objects.filter(kind="upgrades.acceptance", system=system).order_by("number")
     assert [one.actor for one in told] == [administrator.email, approver.email, administrator.email, administrator.email]
     assert told[0].data["finding"] == findings.identity(rehearsal.compared[0])
+
+
+@pytest.mark.django_db
+def test_production_waits_until_what_the_rehearsal_took_is_approved(rehearsal: Rehearsal, administrator: Person, approver: Person) -> None:
+    made = accept.accept(rehearsal, findings.digest(rehearsal.judged[0]), reason="harmless", who=administrator)
+    judged = findings.of_log([LOG], accept.counting(rehearsal.system, "7.0", "8.0", pending=True))
+    now = timezone.now()
+    Rehearsal.objects.filter(pk=rehearsal.pk).update(state="succeeded", ended_at=now, judged=judged, compared=[], notes_digest="x")
+    Environment.objects.filter(pk=rehearsal.environment_id).update(version="7.0.1")
+
+    def gate() -> tuple[bool, str]:
+        environment = Environment.objects.select_related("system__organisation").get(pk=rehearsal.environment_id)
+        found = {one.name: one for one in gates.known(environment, "8.0", current="7.0").gates}["acceptances"]
+        return found.open, say(found.why)
+
+    assert gate()[0] is False
+    assert f"({administrator.email}) is not approved" in gate()[1]
+    accept.approve(made, who=approver)
+    assert gate() == (True, "What was accepted is approved")
+    accept.revoke(made, who=administrator)
+    assert gate()[0] is False
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ import typer
 from django.utils.translation import override
 
 from wellkept.backups import failures
-from wellkept.cli import after, agree, notes, output, pick
+from wellkept.cli import acceptance, after, agree, notes, output, pick
 from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
@@ -17,12 +17,14 @@ from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment, Role, System
 from wellkept.operations import runtime
 from wellkept.operations.models import RunState
-from wellkept.upgrades import gates, patch, queries
+from wellkept.upgrades import findings, gates, patch, queries
+from wellkept.upgrades import rehearsals as rehearsals_
 from wellkept.upgrades.expect import expected
 from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
 app.add_typer(notes.app, name="notes")
+app.add_typer(acceptance.app, name="acceptance")
 app.command("remove-kept")(after.remove_kept)
 for command in (agree.ask, agree.approve, agree.withdraw, agree.waive):
     app.command()(command)
@@ -125,13 +127,29 @@ def rehearsals(
 
 
 @app.command()
-def rehearsal(number: Annotated[int, typer.Argument(help="Number of the rehearsal in wellkept upgrade rehearsals.")], as_json: Json = False) -> None:
-    """Show one rehearsal: what each phase did, what differed, and the end of the migration's log."""
-    one = access.visible_to(pick.WHO, Rehearsal).select_related("system").filter(pk=number).first()
+def rehearsal(
+    number: Annotated[int, typer.Argument(help="Number of the rehearsal in wellkept upgrade rehearsals.")],
+    pdf: Pdf = None,
+    as_json: Json = False,
+) -> None:
+    """Show one rehearsal: how long each phase takes, what was found and who means it so, and what to do if it failed."""
+    one = access.visible_to(pick.WHO, Rehearsal).select_related("system", "organisation", "run", "environment").filter(pk=number).first()
     if one is None:
         raise NotFound(f"there is no rehearsal {number}; wellkept upgrade rehearsals shows them")
-    told = queries.plain_rehearsal(one, whole=True)
-    output.emit(told if as_json else {name: value for name, value in told.items() if name not in {"report", "log"}}, as_json=as_json)
+    if pdf is not None:
+        from wellkept.web import papers
+
+        with override(one.organisation.language):
+            pdf.write_bytes(papers.rehearsal_pdf(one))
+    told = rehearsals_.plain(one)
+    if as_json:
+        output.emit(told, as_json=True)
+        return
+    listed = ("report", "log", "phases", "findings")
+    output.emit({name: value for name, value in told.items() if name not in listed}, as_json=False)
+    output.emit(told["phases"], as_json=False, table=("title", "seconds", "p50", "p90", "runs"), empty="")
+    shown = [{**one, "finding": one["finding"][:12], "by": one["by"] or "nobody"} for one in told["findings"] if one["by"] != findings.RELEASE]
+    output.emit(shown, as_json=False, table=("finding", "by", "said"), empty="Nothing was found that the release does not mean.")
 
 
 @app.command()

@@ -43,6 +43,18 @@ def open_findings(looked: Looked) -> list[Finding]:
     return findings.nobodys([*looked.judged, *looked.compared])
 
 
+def used(looked: Looked) -> set[int]:
+    """The numbers of the acceptances that this rehearsal or upgrade was judged by."""
+    return {one["acceptance"] for one in (*looked.judged, *looked.compared) if one["by"] == findings.PERSON}
+
+
+def missing(looked: Looked) -> list[Acceptance]:
+    """What it was judged by and production would not take: not approved, or revoked. One query, where anything was accepted."""
+    numbers = used(looked)
+    rows = Acceptance.objects.filter(pk__in=numbers).order_by("pk") if numbers else ()
+    return [row for row in rows if row.approved_at is None or row.revoked_at is not None]
+
+
 def accept(looked: Looked, digest: str, *, rule: str = findings.EXACT, reason: str, who: Who) -> Acceptance:
     """Accept a finding of this rehearsal or upgrade, called by its digest.
 

@@ -19,7 +19,7 @@ from wellkept.lib.text import Message, message
 from wellkept.operations import windows
 from wellkept.operations.models import OPEN_STATES, Run
 from wellkept.tools import databases
-from wellkept.upgrades import agree, assess, needs, notes, patch, work
+from wellkept.upgrades import accept, agree, assess, needs, notes, patch, work
 from wellkept.upgrades.expect import Expected, expected
 from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Waiver
 
@@ -103,7 +103,7 @@ def known(environment: Environment, target: str, *, starter: Person | None = Non
     approval = agree.standing(good) if good is not None else None
     found = [_rehearsed(newest, target)]
     if good is not None:
-        found += [_young(good), _approved(approval, starter)]
+        found += [_young(good), *_accepted(good), _approved(approval, starter)]
     found += [_proven(environment), *plans(environment, expected(good) if good is not None else None), _alone(environment, run_id)]
     waived: Mapping[str, Waiver] = agree.waivers(good) if good is not None else {}
     return Seen([replace(gate, waiver=waived.get(gate.name)) if gate.waivable else gate for gate in found], good, approval)
@@ -153,6 +153,16 @@ def _young(rehearsal: Rehearsal) -> Gate:
     young = rehearsal.ended_at is not None and rehearsal.ended_at > timezone.now() - timedelta(days=REHEARSAL_DAYS)
     text = gettext_noop("The rehearsal is not older than {days} days") if young else gettext_noop("The rehearsal is older than {days} days")
     return Gate("age", young, message(text, days=REHEARSAL_DAYS))
+
+
+def _accepted(rehearsal: Rehearsal) -> Iterator[Gate]:
+    """What the rehearsal was judged by has to count for production, too; no gate where nothing was accepted."""
+    missing = accept.missing(rehearsal)
+    if missing:
+        text = gettext_noop("The rehearsal took what production would not: {finding} ({author}) is not approved, or revoked")
+        yield Gate("acceptances", False, message(text, finding=accept.said(missing[0].finding), author=missing[0].author))
+    elif accept.used(rehearsal):
+        yield Gate("acceptances", True, message(gettext_noop("What was accepted is approved")))
 
 
 def _approved(approval: Approval | None, starter: Person | None) -> Gate:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from wellkept.backups.models import BackupState, DrillState
 from wellkept.backups.verdicts import ACT, WATCH, WELL
 from wellkept.operations.models import RunState
-from wellkept.upgrades.models import Level
+from wellkept.upgrades.models import Level, RehearsalState
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,18 @@ NOTES = {
     "left_out": Mark("calm", "ban", _("left out, approved")),
     "waiting": Mark("watch", "clock", _("waits for approval")),
 }
+REHEARSALS = {
+    RehearsalState.RUNNING: Mark("now", "player-play", RehearsalState.RUNNING.label),
+    RehearsalState.SUCCEEDED: Mark("well", "check", RehearsalState.SUCCEEDED.label),
+    RehearsalState.FAILED: Mark("act", "x", RehearsalState.FAILED.label),
+    RehearsalState.CANCELLED: Mark("calm", "ban", RehearsalState.CANCELLED.label),
+}
 KINDS: dict[str, dict[str, Mark]] = {
     "verdict": dict(VERDICTS),
     "run": {str(key): mark for key, mark in RUNS.items()},
     "backup": {str(key): mark for key, mark in BACKUPS.items()},
     "drill": {str(key): mark for key, mark in DRILLS.items()},
     "note": dict(NOTES),
+    "rehearsal": {str(key): mark for key, mark in REHEARSALS.items()},
     "upgrade": {str(key): mark for key, mark in UPGRADES.items()},
 }

@@ -1,4 +1,4 @@
-"""An assessment as pages and paper show it."""
+"""Assessments and rehearsals on paper."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from wellkept.upgrades.models import Assessment
+from wellkept.upgrades.models import Assessment, Rehearsal
+from wellkept.web import found
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,17 @@ def content(one: Assessment) -> dict[str, Any]:
 
 
 def pdf(one: Assessment) -> bytes:
-    """An assessment as PDF in the active language. Nothing is fetched: it refers to no other file."""
+    """An assessment as PDF in the active language."""
+    return _printed("upgrades/paper.html", content(one))
+
+
+def rehearsal_pdf(one: Rehearsal) -> bytes:
+    """A rehearsal as PDF in the active language."""
+    return _printed("upgrades/rehearsal_paper.html", found.content(one))
+
+
+def _printed(template: str, context: dict[str, Any]) -> bytes:
+    """Nothing is fetched: the page refers to no other file."""
     from weasyprint import HTML
 
-    return bytes(HTML(string=render_to_string("upgrades/paper.html", content(one))).write_pdf())
+    return bytes(HTML(string=render_to_string(template, context)).write_pdf())

@@ -13,6 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 
+from wellkept.lib.text import Message
+from wellkept.upgrades import accept
+from wellkept.upgrades.models import Acceptance
 from wellkept.upgrades.report import PLACES
 from wellkept.web import marks, release_words, titles, words
 from wellkept.web.told import told
@@ -190,6 +193,12 @@ def probe(name: str) -> str:
 def component_kind(kind: str) -> str:
     """What kind of part a component is."""
     return words.component_kind(kind)
+
+
+@register.filter
+def accepted(word: Acceptance) -> Message:
+    """What was accepted, as a stored sentence."""
+    return accept.said(word.finding)
 
 
 @register.filter
