@@ -18,7 +18,7 @@ from tests.services.agreed import agreed
 from tests.services.installation import until
 from tests.services.sets import new_run
 from tests.services.tryton import NEXT, SERIES
-from wellkept.adapters.base import Site
+from wellkept.adapters.base import Note, Site
 from wellkept.adapters.conformance.bench import content
 from wellkept.adapters.tryton import control, figures, provision, releases, rpc, storage, trials
 from wellkept.adapters.tryton.releases import changes
@@ -37,13 +37,14 @@ ROLES = "SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'wellkept_work_
 
 @dataclass
 class Production:
-    """``before`` is what the company holds, ``figures`` its books and rights; ``good`` is the database with the kept result of its migration."""
+    """``original`` is what the company holds, with ``figures``; ``before`` what it has to hold when an upgrade was taken back."""
 
     environment: Environment
     site: Site
     cluster: postgres.Cluster
     template: str
     rehearsal: Rehearsal | None = None
+    original: dict[str, str] = field(default_factory=dict)
     before: dict[str, str] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
 
@@ -57,6 +58,10 @@ class Production:
         """Which release is current."""
         assert self.site.interpreter is not None
         return self.site.interpreter.parents[1]
+
+    def shipped_notes(self) -> list[Note]:
+        """The notes that come with the new release."""
+        return list(releases.notes(SERIES, NEXT))
 
     def fresh(self) -> Site:
         """The site as the rows say it is now."""
@@ -90,8 +95,9 @@ class Production:
             proven(backup)
         if self.rehearsal is not None:
             agreed(self.rehearsal)
-        if not self.before:
-            self.before, self.figures = content(self.site), self.read(self.site.database)
+        if not self.original:
+            self.original, self.figures = content(self.site), self.read(self.site.database)
+        self.before = self.original
 
     def drop(self) -> None:
         """Drop every database of the company."""

@@ -128,12 +128,15 @@ def migrate(work: Work, interpreter: str, accepted: Sequence[Accepted]) -> tuple
             say(line)
 
         done = ability.migrate(replace(work.upgraded(interpreter), database=work.new), timeout=MIGRATE_SECONDS, on_line=hear)
+    # Nobody but the migration knows this database: whoever is on it when it failed may well hold what it waited for.
+    others = [str(one) for one in databases.sessions(work.server, work.new)] if done.code != 0 else []
     judged = findings.of_log(ability.read_log(done.log, work.current, work.target), accepted)
     count = {by: sum(one["count"] for one in judged if one["by"] == by) for by in (findings.RELEASE, findings.PERSON)}
     facts = {
         "seconds": round(done.seconds, 3),
         "code": done.code,
         "lines": len(done.log),
+        "others": others,
         "harmless": count[findings.RELEASE],
         "accepted": count[findings.PERSON],
         "new": findings.nobodys(judged)[:LINES_KEPT],
@@ -146,6 +149,9 @@ def migration_failed(facts: Facts, log: Sequence[str]) -> Message | None:
     new = facts["new"]
     worst = next((one for one in new if one["level"] in {"CRITICAL", "ERROR"}), new[0] if new else None)
     said = f"{worst['source']}: {worst['text']}" if worst is not None else (log[-1] if log else "")
+    if facts["others"]:
+        text = gettext_noop("The migration ended with code {code}: {said}; in the way may have been: {who}")
+        return message(text, code=facts["code"], said=said, who="; ".join(facts["others"][:DIFFERENCES_KEPT]))
     if facts["code"] != 0:
         return message(gettext_noop("The migration ended with code {code}: {said}"), code=facts["code"], said=said)
     if new:

@@ -1,4 +1,4 @@
-"""Workers, the migration, PostgreSQL, and everything at once killed in an upgrade of a real ERP, and in taking it back."""
+"""Upgrades of a real ERP in which workers, PostgreSQL and everything at once are killed, or whatever else goes wrong, and taking them back."""
 
 import dataclasses
 import os
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.chaos import killing
+from tests.chaos import faults, killing
+from tests.chaos.faults import FAULTS, OFTEN, Fault
 from tests.services import sets, upgrading
 from tests.services.installation import Installation
 from tests.services.tryton import NEXT
@@ -18,6 +19,7 @@ from tests.services.upgrading import Production
 from wellkept.backups.models import Repository
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
+from wellkept.lib.text import say
 from wellkept.operations import registry, runtime
 from wellkept.operations.models import Run
 from wellkept.tools import postgres
@@ -25,10 +27,10 @@ from wellkept.upgrades.models import Upgrade
 
 pytestmark = pytest.mark.slow
 Count = Callable[[str], None]
+OPERATION = "upgrades.apply"
 KILLS_PER_RUN = 20
 FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
-ZEROED = "UPDATE account_move_line SET debit = 0, credit = 0 WHERE account = (SELECT min(account) FROM account_move_line)"
-"""What a wrong migration might do to the books."""
+ZEROED = f"UPDATE account_move_line SET debit = 0, credit = 0 WHERE account = {faults.ACCOUNT}"
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +57,24 @@ def repository(production: Production, tmp_path_factory: pytest.TempPathFactory)
     return made
 
 
+def submit(production: Production, repository: Repository) -> Run:
+    environment = Environment.objects.get(pk=production.environment.pk)
+    arguments = {"target": NEXT, "repository_id": repository.pk}
+    return runtime.submit(OPERATION, organisation=environment.system.organisation, environment=environment, arguments=arguments)
+
+
 def case(production: Production, repository: Repository, *, allowed: str = "succeeded", **migration: Any) -> killing.Case:
     """An upgrade with a migration that does this."""
 
     def start() -> Run:
         production.reset()
         production.migration(**migration)
-        environment = Environment.objects.get(pk=production.environment.pk)
-        arguments = {"target": NEXT, "repository_id": repository.pk}
-        return runtime.submit("upgrades.apply", organisation=environment.system.organisation, environment=environment, arguments=arguments)
+        return submit(production, repository)
 
     def wrong(run: Run) -> list[str]:
         return production.wrong(Upgrade.objects.get(run=run))
 
-    return killing.Case("upgrades.apply", start, wrong, (allowed,), production.own_processes)
+    return killing.Case(OPERATION, start, wrong, (allowed,), production.own_processes)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,6 @@ def failing(production: Production, repository: Repository) -> killing.Case:
 
 
 both = pytest.mark.parametrize("name", ["keeping", "failing"])
-OPERATION = "upgrades.apply"
 CHANGING = ("close", "copy", "notes-before", "migrate", "notes-after", "compare", "smoke", "exchange", "open", "report")
 """The steps that change something; by default a worker is killed when each has done its work and nobody knows it yet."""
 
@@ -173,3 +178,23 @@ def unavailable(run: Run) -> float:
     upgrade = Upgrade.objects.get(run=run)
     opened = upgrade.opened_at or upgrade.ended_at
     return (opened - upgrade.closed_at).total_seconds() if upgrade.closed_at and opened else 0.0
+
+
+@pytest.mark.parametrize("fault", FAULTS if FULL else FAULTS[:OFTEN], ids=lambda fault: fault.name)
+def test_whatever_goes_wrong_is_named_and_taken_back(
+    installation: Installation, production: Production, repository: Repository, count: Count, fault: Fault
+) -> None:
+    one = case(production, repository, allowed="rolled_back")
+    installation.kill_all()
+    installation.start_worker()
+    production.reset()
+    production.migration(**fault.migration)
+    with fault.meanwhile(production):
+        run = submit(production, repository)
+        with pytest.raises(runtime.Conflict, match="is being changed by"):
+            submit(production, repository)
+        run = runtime.wait(run.id, timeout=killing.RUN_SECONDS)
+    assert killing.violations(installation, one, run) == []
+    outcome = say(run.outcome)
+    assert [word for word in (*fault.words, "taken back in") if word not in outcome] == [], outcome
+    count(f"{OPERATION}: {fault.name}: {run.state}, as before; nobody could work for {unavailable(run):.1f} s")

@@ -1,0 +1,190 @@
+"""What may go wrong while a real ERP is upgraded, besides a kill of ours."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.services.agreed import agreed, somebody
+from tests.services.installation import until
+from tests.services.tryton import NEXT, SERIES
+from tests.services.upgrading import Production
+from wellkept.adapters.base import AdapterError
+from wellkept.adapters.conformance.bench import content
+from wellkept.adapters.tryton import provision, rpc
+from wellkept.estate.access import Console
+from wellkept.estate.models import Role
+from wellkept.tools import postgres
+from wellkept.upgrades import notes, revise
+from wellkept.upgrades.models import NoteVersion, Rehearsal
+
+ACCOUNT = "(SELECT min(account) FROM account_move_line)"
+ONE_USER = '(SELECT min("user") FROM "res_user-res_group" WHERE "user" > 1)'
+SAVED = "SELECT name FROM party_party WHERE name LIKE 'saved %'"
+WRITTEN = ("party_", "ir_", "res_user")
+"""How the tables begin in which saving a party, and signing in, show."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and words that the outcome has to have; ``migration`` is for put_in.py, ``meanwhile`` lasts as long as the run."""
+
+    name: str
+    words: tuple[str, ...]
+    migration: Mapping[str, Any] = field(default_factory=dict)
+    meanwhile: Callable[[Production], AbstractContextManager[object]] = lambda _production: contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def somebody_holds_a_lock(production: Production) -> Iterator[None]:
+    """Somebody finds the database that is migrated, and holds the users there."""
+    over = threading.Event()
+
+    def hold() -> None:
+        until(lambda: migrating(production), 120, "the migration")
+        (name,) = (one for one in production.databases() if "_next_" in one)
+        # Taking back ends whoever is there.
+        with contextlib.suppress(psycopg.errors.AdminShutdown), postgres.connect(production.server, name) as connection:
+            connection.execute("SET application_name = 'nightly report'")
+            connection.execute("LOCK TABLE res_user IN ACCESS EXCLUSIVE MODE")
+            over.wait(120)
+
+    with beside(hold):
+        yield
+        over.set()
+
+
+@contextlib.contextmanager
+def killed_while_people_work(production: Production) -> Iterator[None]:
+    """The migration is killed, and people try to work all the time: whatever the ERP said it has saved is there in the end."""
+
+    def kill() -> None:
+        for pid in until(lambda: migrating(production), 120, "the migration"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    with working(production) as saved, beside(kill):
+        yield
+    with postgres.connect(production.server, production.site.database) as connection:
+        there = {name for (name,) in connection.execute(SAVED)}
+    assert set(saved) <= there, "what people saved is lost"
+    assert len(there - set(saved)) <= 1, "what was refused was done"
+    now = content(production.site)
+    changed = sorted(name for name in production.before.keys() | now.keys() if production.before.get(name) != now.get(name))
+    assert [name for name in changed if not name.startswith(WRITTEN)] == [], "something else than what people did has changed"
+    production.before = now
+
+
+@contextlib.contextmanager
+def working(production: Production) -> Iterator[list[str]]:
+    """Somebody saves a party several times a second; the names of those of which the ERP said that it has."""
+    saved: list[str] = []
+    over = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not over.is_set():
+            with contextlib.suppress(AdapterError), rpc.session(production.site, timeout=5.0) as session:
+                while not over.is_set():
+                    number += 1
+                    session.call("model.party.party.create", [{"name": f"saved {number}"}])
+                    saved.append(f"saved {number}")
+                    time.sleep(0.1)
+            time.sleep(0.1)
+
+    with beside(work):
+        until(lambda: len(saved) > 2, 60, "the first work")
+        yield saved
+        before_the_end = len(saved)
+        until(lambda: len(saved) > before_the_end, 60, "work after the end")
+        over.set()
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do it in a thread of its own while the block runs, and wait for its end; what it raises is raised here."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again below
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    thread.join()
+    if errors:
+        raise errors[0]
+
+
+def migrating(production: Production) -> list[int]:
+    """The processes of the migration."""
+    program = str(production.link.parent / provision.version(NEXT) / "bin" / "trytond-admin").encode()
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if program in line.read_bytes().split(b"\0"):
+                found.append(int(line.parent.name))
+    return found
+
+
+@contextlib.contextmanager
+def a_module_is_missing(production: Production) -> Iterator[None]:
+    """A module that is active here did not come with the new release."""
+    (package,) = (production.link.parent / provision.version(NEXT)).glob("lib/python*/site-packages/trytond_marketing-*.dist-info")
+    away = package.rename(package.with_name("away"))
+    yield
+    away.rename(package)
+
+
+@contextlib.contextmanager
+def a_note_fails(production: Production) -> Iterator[None]:
+    """A note of the system's own, approved and rehearsed elsewhere, does not work here."""
+    way = revise.jump(production.environment.system, SERIES, NEXT)
+    text = {"title": "Ours", "phase": "before", "why": "ours", "check": "SELECT true", "action": "UPDATE nowhere SET name = name"}
+    version = revise.write(way, "ours", text, reason="ours", who=Console("tests"))
+    revise.approve(version, who=somebody(production.environment.system.organisation, Role.APPROVER))
+    _rehearse_notes(production)
+    yield
+    NoteVersion.objects.all().delete()
+    _rehearse_notes(production)
+
+
+def _rehearse_notes(production: Production) -> None:
+    shipped = production.shipped_notes()
+    digest = notes.digest(notes.effective(production.environment.system, SERIES, NEXT, shipped))
+    Rehearsal.objects.filter(environment=production.environment).update(notes_digest=digest)
+    if production.rehearsal is not None:
+        production.rehearsal.refresh_from_db()
+        agreed(production.rehearsal)
+
+
+FAULTS = (
+    Fault("the migration is killed while people work", ("ended with code -9",), {"seconds": 1.0}, killed_while_people_work),
+    Fault(
+        "somebody holds a lock",
+        ("LockNotAvailable", "nightly report"),
+        {"seconds": 1.0, "fails": ["SET LOCAL lock_timeout = '500ms'", "LOCK TABLE res_user IN ACCESS EXCLUSIVE MODE"]},
+        somebody_holds_a_lock,
+    ),
+    Fault("the migration raises in the middle", ("DivisionByZero",), {"fails": ["SELECT 1 / 0"]}),
+    Fault("the migration says an error and goes on", ("nobody has judged", "out of order"), {"log": [["ERROR", "the books are out of order"]]}),
+    Fault("a module is missing", ("not installed for the new series: marketing",), {}, a_module_is_missing),
+    Fault("a note fails", ("The note ours failed",), {}, a_note_fails),
+    Fault("an account is emptied", ("books differ",), {"damage": [f"UPDATE account_move_line SET debit = 0, credit = 0 WHERE account = {ACCOUNT}"]}),
+    Fault("a user loses all groups", ("books differ", "group"), {"damage": [f'DELETE FROM "res_user-res_group" WHERE "user" = {ONE_USER}']}),
+    Fault("the administrator is deactivated", ("books differ", "admin"), {"damage": ["UPDATE res_user SET active = false WHERE login = 'admin'"]}),
+    Fault("it starts and answers wrongly", ("does not work",), {"damage": ["ALTER TABLE ir_action_act_window RENAME COLUMN res_model TO gone"]}),
+)
+OFTEN = 2
+"""So many of the faults are tried by default: those that need more than one process of ours."""
