@@ -12,16 +12,20 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from tests.people import make_member
 from tests.services.installation import processes_naming, until
+from tests.upgrades.test_gates import make_rehearsal
 from tests.web.estate import make_backup, make_drill, make_kept, make_repository
 from wellkept import demo
 from wellkept.backups import verdicts
 from wellkept.estate import access
-from wellkept.estate.models import Organisation
+from wellkept.estate.models import Environment, Organisation, Role
 from wellkept.home import Home
 from wellkept.lib.text import say
-from wellkept.operations import schedule
+from wellkept.operations import schedule, windows
 from wellkept.operations.models import Record, Schedule
+from wellkept.upgrades import agree
+from wellkept.upgrades.models import Approval
 
 
 def test_a_folder_that_holds_something_else_is_neither_taken_nor_removed(tmp_path: Path) -> None:
@@ -72,6 +76,20 @@ def test_what_the_demo_plans_makes_today_well_and_stays_as_people_want_it(organi
     schedule.remove(planned["backups.drill"], who=access.Console("root"))
     demo.plan(shown, system)
     assert [row.operation for row in Schedule.objects.filter(system=system)] == ["backups.take"]
+
+
+def test_two_people_agree_on_the_demos_upgrade_once(environment: Environment, tmp_path: Path) -> None:
+    organisation = environment.system.organisation
+    make_member(organisation, Role.ADMINISTRATOR, demo.EMAIL)
+    make_member(organisation, Role.APPROVER, demo.SECOND)
+    rehearsal = make_rehearsal(environment)
+    said: list[str] = []
+    for _start in range(2):
+        demo._agree(demo.Demo(Home(tmp_path), said.append), environment, rehearsal.target)
+    (approval,) = Approval.objects.all()
+    assert (approval.author, approval.approver) == (demo.EMAIL, demo.SECOND)
+    assert approval == agree.standing(rehearsal)
+    assert windows.current(environment) is not None
 
 
 @pytest.fixture

@@ -26,6 +26,9 @@ SYSTEM = "erp1"
 ORGANISATION = "demo"
 REPOSITORY = "local"
 EMAIL = "admin@demo.example"
+SECOND = "approver@demo.example"
+"""Who approves what the administrator asks for: nobody may approve their own."""
+WINDOW_HOURS = 4
 SEED = 20260101
 PLANS = (("backups.take", "30 1 * * *"), ("backups.drill", "0 4 * * 0"))
 """What somebody who takes over an ERP plans first: a backup every night, and a drill every Sunday."""
@@ -44,6 +47,9 @@ KNOWN = {
     "repositories",
     "restored",
     "static",
+    "upgrades",
+    "releases",
+    "exports",
 }
 
 
@@ -135,7 +141,7 @@ def _stop_leftovers(home: Home) -> None:
 
 
 def prepare(demo: Demo, password: str) -> None:
-    """The platform, an organisation and its administrator; what is there from an earlier start is reused."""
+    """The platform, an organisation, its administrator and a second person; what is there from an earlier start is reused."""
     homes.prepare(demo.home)
     platform.initialise(demo.home)
     from wellkept.estate.models import Membership, Organisation, Person, Role
@@ -143,16 +149,20 @@ def prepare(demo: Demo, password: str) -> None:
     from wellkept.operations import records
 
     organisation, made = Organisation.objects.get_or_create(slug=ORGANISATION, defaults={"name": "Demo company"})
-    person = Person.objects.filter(email=EMAIL).first() or Person.objects.create_user(EMAIL, name="Administrator")
-    person.set_password(password)
-    person.save()
-    Membership.objects.get_or_create(person=person, organisation=organisation, system=None, defaults={"role": Role.ADMINISTRATOR})
+    for email, name, role in ((EMAIL, "Administrator", Role.ADMINISTRATOR), (SECOND, "Approver", Role.APPROVER)):
+        person = Person.objects.filter(email=email).first() or Person.objects.create_user(email, name=name)
+        person.set_password(password)
+        person.save()
+        Membership.objects.get_or_create(person=person, organisation=organisation, system=None, defaults={"role": role})
     if made:
         records.append(organisation, "demo.started", message("The demo was set up"), actor="demo")
 
 
-def run(demo: Demo, *, size: str) -> dict[str, Any]:
-    """Provision (once), back up, drill, verify the record; returns the report. Raises DemoError when a run does not succeed."""
+def run(demo: Demo, *, size: str, upgrades: bool = False) -> dict[str, Any]:
+    """Provision (once), back up, drill, upgrade if that is wanted, verify the record; returns the report.
+
+    Raises DemoError when a run does not succeed.
+    """
     from wellkept.estate import systems
     from wellkept.estate.models import Organisation, System
 
@@ -174,7 +184,70 @@ def run(demo: Demo, *, size: str) -> dict[str, Any]:
         taken = _run(demo, "backups.take", organisation, system, environment, {"repository_id": repository.pk})
     with demo.phase("drill"):
         drilled = _run(demo, "backups.drill", organisation, system, environment, {"backup_id": taken.result["backup_id"]})
-    return report(demo, organisation, environment, taken, drilled)
+    upgraded = upgrade(demo, environment, repository.pk) if upgrades else None
+    told = report(demo, organisation, environment, taken, drilled)
+    if upgraded is None:
+        return told
+    kept = all(upgraded[name] for name in ("rehearsed", "kept", "figures_equal", "rights_equal"))
+    return {**told, "ok": told["ok"] and kept, "upgrade": upgraded}
+
+
+def upgrade(demo: Demo, environment: Any, repository_id: int) -> dict[str, Any]:
+    """Assess, rehearse, agree on and apply an upgrade to the next series, as two people would; what was proven of it.
+
+    An environment that was upgraded by an earlier start stays as it is. Raises DemoError when a run does not succeed or a gate is shut.
+    """
+    from wellkept.estate import connect
+    from wellkept.estate.models import Person
+    from wellkept.lib.text import say
+    from wellkept.upgrades import gates, releases
+    from wellkept.upgrades.models import Upgrade, UpgradeState
+
+    environment.refresh_from_db()
+    jumps = dict(connect.ability(environment, "releases").JUMPS)
+    target = jumps.get(releases.series_of(environment.version))
+    if target is None:
+        done = Upgrade.objects.filter(environment=environment, state=UpgradeState.KEPT).select_related("run").latest("ended_at")
+        demo.say(f"{SYSTEM} is at {environment.version} already: nothing to upgrade")
+        return _proven_of(done.run)
+    place = (environment.system.organisation, environment.system, environment)
+    with demo.phase("assess"):
+        _run(demo, "upgrades.assess", *place, {"target": target})
+    with demo.phase("rehearse"):
+        _run(demo, "upgrades.rehearse", *place, {"target": target, "repository_id": repository_id})
+    _agree(demo, environment, target)
+    starter = Person.objects.get(email=EMAIL)
+    shut = [say(gate.why) for gate in gates.look(environment, target, starter=starter).shut]
+    if shut:
+        raise DemoError(f"the upgrade to {target} was not started: {'; '.join(shut)}")
+    with demo.phase("upgrade"):
+        return _proven_of(_run(demo, "upgrades.apply", *place, {"target": target, "repository_id": repository_id}, starter))
+
+
+def _agree(demo: Demo, environment: Any, target: str) -> None:
+    """A window for the upgrade, the administrator's question, and the other person's approval."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from wellkept.estate.models import Person
+    from wellkept.operations import windows
+    from wellkept.upgrades import agree
+
+    administrator, approver = (Person.objects.get(email=email) for email in (EMAIL, SECOND))
+    now = timezone.now()
+    windows.add_once(environment.system.organisation, now, now + timedelta(hours=WINDOW_HOURS), who=administrator, system=environment.system)
+    rehearsal = agree.rehearsed(environment, target)
+    asked = (agree.standing(rehearsal) if rehearsal is not None else None) or agree.ask(environment, target, who=administrator)
+    if asked.approved_at is None:
+        agree.approve(asked, who=approver)
+    demo.say(f"the upgrade to {target}: asked for by {EMAIL}, approved by {SECOND}, in a window of {WINDOW_HOURS} hours")
+
+
+def _proven_of(run: Any) -> dict[str, Any]:
+    """What a run that upgraded says of itself."""
+    names = ("from", "to", "rehearsed", "kept", "figures_equal", "rights_equal", "unavailable_seconds", "rehearsed_rollback_seconds")
+    return {name: run.result[name] for name in names}
 
 
 def plan(demo: Demo, system: Any) -> None:
@@ -201,14 +274,23 @@ def _repository(demo: Demo, organisation: Any) -> Any:
     return known or repositories.create(organisation, REPOSITORY, str(demo.home.path / "repository"), actor="demo")
 
 
-def _run(demo: Demo, operation: str, organisation: Any, system: Any = None, environment: Any = None, arguments: dict[str, Any] | None = None) -> Any:
+def _run(
+    demo: Demo,
+    operation: str,
+    organisation: Any,
+    system: Any = None,
+    environment: Any = None,
+    arguments: dict[str, Any] | None = None,
+    requested_by: Any = None,
+) -> Any:
     """Submit an operation (or go on with the one that an interrupted demo left), say each step as it comes, and wait for its end."""
     from wellkept.lib.text import say
     from wellkept.operations import runtime
     from wellkept.operations.models import OPEN_STATES, Run, RunState
 
     left = Run.objects.filter(organisation=organisation, operation=operation, state__in=OPEN_STATES).first()
-    run = left or runtime.submit(operation, organisation=organisation, system=system, environment=environment, arguments=arguments or {})
+    wish = {"organisation": organisation, "system": system, "environment": environment, "arguments": arguments or {}, "requested_by": requested_by}
+    run = left or runtime.submit(operation, **wish)
     said: dict[str, str] = {}
 
     def on_change(state: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ def demo(
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Keep the pages up afterwards until Ctrl-C.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")] = False,
     folder: Annotated[Path | None, typer.Option("--home", help="The folder for everything the demo makes.")] = None,
+    upgrades: Annotated[bool, typer.Option("--upgrade", help="Also rehearse an upgrade to the next release, have it approved, and do it.")] = False,
     size: Annotated[str, typer.Option(help="How much the company has done: small, medium or large.")] = "small",
     remove: Annotated[bool, typer.Option("--reset", help="Remove exactly what the demo made, and end.")] = False,
 ) -> None:
@@ -31,7 +32,7 @@ def demo(
         return
     demos.mark(home)
     with demos.held(home):
-        _demo(home, serve=serve, as_json=as_json, size=size)
+        _demo(home, serve=serve, as_json=as_json, work={"size": size, "upgrades": upgrades})
 
 
 def _say(text: str) -> None:
@@ -43,7 +44,7 @@ def _reset(home: homes.Home) -> None:
     _say(f"removed what the demo made in {home.path}" + (f"; left because the demo did not make it: {', '.join(left)}" if left else ""))
 
 
-def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
+def _demo(home: homes.Home, *, serve: bool, as_json: bool, work: dict[str, Any]) -> None:
     shown = demos.Demo(home, _say)
     supervisor = platform.Supervisor(home, port=postgres.free_port(), say=_say, stops_database=True)
     report: dict[str, object] = {}
@@ -51,7 +52,7 @@ def _demo(home: homes.Home, *, serve: bool, as_json: bool, size: str) -> None:
         try:
             _start(shown, supervisor)
             watcher = demos.watch_in_background(supervisor)
-            report = demos.run(shown, size=size)
+            report = demos.run(shown, **work)
             for name, seconds in shown.phases.items():
                 _say(f"{name}: {seconds:.1f} s")
             _print(report, as_json=as_json)
@@ -73,6 +74,7 @@ def _start(shown: demos.Demo, supervisor: platform.Supervisor) -> None:
         shown.home.write_config({**shown.home.config(), "web_port": supervisor.port})
         supervisor.start()
     _say(f"the pages are up: http://127.0.0.1:{supervisor.port}  sign in as {demos.EMAIL} with the password {password} (shown once)")
+    _say(f"{demos.SECOND}, who approves what {demos.EMAIL} asks for, has the same password")
 
 
 def _interrupt() -> None:
