@@ -13,7 +13,7 @@ from wellkept.backups.models import Backup, BackupState, DrillState, Repository
 from wellkept.backups.verdicts import ACT, WATCH, WELL
 from wellkept.estate.models import Organisation, System
 from wellkept.lib.text import say
-from wellkept.operations.models import RunState, Schedule
+from wellkept.operations.models import Run, RunState, Schedule
 
 
 @pytest.fixture
@@ -113,6 +113,19 @@ def test_the_most_urgent_reason_wins(kept: System, repository: Repository, now: 
 
 def test_a_later_success_settles_a_run_that_waited_for_a_decision(kept: System, repository: Repository, now: datetime) -> None:
     make_run(kept, "backups.take", RunState.NEEDS_ATTENTION, now - timedelta(hours=3))
+    assert verdict(kept)[0] == WELL
+
+
+def test_taking_an_upgrade_back_settles_the_upgrade_that_waited_for_a_decision(kept: System, now: datetime) -> None:
+    def run(operation: str, state: RunState, hours: int) -> None:
+        at, kind = now - timedelta(hours=hours), "corrective"
+        Run.objects.create(organisation=kept.organisation, system=kept, operation=operation, maintenance_type=kind, state=state, requested_at=at)
+
+    run("upgrades.take_back", RunState.SUCCEEDED, 4)
+    run("upgrades.apply", RunState.NEEDS_ATTENTION, 3)
+    run("upgrades.take_back", RunState.FAILED, 2)
+    assert verdict(kept)[0] == ACT
+    run("upgrades.take_back", RunState.SUCCEEDED, 1)
     assert verdict(kept)[0] == WELL
 
 

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from wellkept.backups.models import DrillState
 from wellkept.estate.models import System
 from wellkept.lib.text import Message, message
+from wellkept.operations import registry
 from wellkept.operations.models import OPEN_STATES, Run, RunState
 
 WELL, WATCH, ACT = "well", "watch", "act"
@@ -230,11 +231,13 @@ def _schedule(row: Row) -> Verdict | None:
 
 
 def _unsettled() -> dict[Any, Run]:
-    """Runs that wait for a decision, by system: no later run of the same operation on the same system succeeded."""
-    later = Run.objects.filter(
-        system=OuterRef("system"), operation=OuterRef("operation"), state=RunState.SUCCEEDED, requested_at__gt=OuterRef("requested_at")
-    )
-    return {run.system_id: run for run in Run.objects.filter(~Exists(later), state=RunState.NEEDS_ATTENTION).order_by("requested_at")}
+    """Runs that wait for a decision, by system: no later run on the same system succeeded that settles it (see registry.Operation)."""
+    later = Run.objects.filter(system=OuterRef("system"), state=RunState.SUCCEEDED, requested_at__gt=OuterRef("requested_at"))
+    settled = Q(Exists(later.filter(operation=OuterRef("operation"))))
+    for known in registry.registered().values():
+        if known.settles:
+            settled |= Q(operation__in=known.settles) & Q(Exists(later.filter(operation=known.name)))
+    return {run.system_id: run for run in Run.objects.filter(~settled, state=RunState.NEEDS_ATTENTION).order_by("requested_at")}
 
 
 def _moment(seconds: float | None) -> datetime | None:

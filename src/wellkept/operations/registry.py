@@ -37,7 +37,8 @@ class Operation:
 
     ``phases`` are the names and titles of the expected steps; ``detours`` are those that are reached only when something goes wrong. ``measured_by``
     says for a phase which phase of another operation, ``(operation, phase)``, shows how long it takes as long as it has no history of its own.
-    ``no_return`` says by the id of a run why it cannot be cancelled any more, None while it can.
+    ``no_return`` says by the id of a run why it cannot be cancelled any more, None while it can. A run that succeeds settles what earlier runs of the
+    same operation, and of those in ``settles``, left to a person.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Operation:
     detours: frozenset[str] = frozenset()
     measured_by: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     no_return: NoReturn | None = None
+    settles: frozenset[str] = frozenset()
 
     def phase_title(self, name: str) -> str | None:
         """The title of a declared phase, None for another name."""
@@ -70,6 +72,7 @@ def operation(
     detours: frozenset[str] = frozenset(),
     measured_by: Mapping[str, tuple[str, str]] | None = None,
     no_return: NoReturn | None = None,
+    settles: frozenset[str] = frozenset(),
 ) -> Callable[[Body], Body]:
     """Register a runbook ``body(run, **arguments)`` under its dotted name.
 
@@ -84,7 +87,7 @@ def operation(
         if known is not None and (known.body.__module__, known.body.__qualname__) != (body.__module__, body.__qualname__):
             raise ValueError(f"the operation {name} is already {known.body.__module__}.{known.body.__qualname__}")
         _operations[name] = Operation(
-            name, title, maintenance_type, phases, changes_environment, body, cleanup, detours, measured_by or {}, no_return
+            name, title, maintenance_type, phases, changes_environment, body, cleanup, detours, measured_by or {}, no_return, settles
         )
         return body
 

@@ -25,6 +25,7 @@ MINUTE = 60.0
         ("reopen", gettext_noop("Open the ERP for its users")),
     ),
     changes_environment=True,
+    settles=frozenset({"upgrades.apply"}),
 )
 def discard_upgrade(run: Runbook, *, upgrade_id: int, actor: str) -> Outcome:
     """Export what was written since the new release was opened, then take the upgrade back; ``actor`` agreed to the loss."""

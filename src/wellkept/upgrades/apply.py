@@ -25,7 +25,7 @@ from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
-from wellkept.tools import postgres
+from wellkept.tools import databases, postgres
 from wellkept.upgrades import accept, agree, gates, notes, production, work
 from wellkept.upgrades.expect import expected
 from wellkept.upgrades.findings import Accepted
@@ -242,6 +242,7 @@ def take_back(run_id: str, upgrade_id: int) -> Facts:
         progress.milestone("back:exchanged")
         said = work.differs_from_before(made)
         if said:
+            databases.fence(made.server, made.site.database)
             text = gettext_noop("After it was taken back the books differ in {count} places: {first}")
             raise Failed(message(text, count=len(said), first=said[0]))
     # From here on people may write again: repeated, this must neither close the ERP nor compare its books.

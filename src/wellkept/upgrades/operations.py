@@ -222,6 +222,7 @@ def put_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> 
     changes_environment=True,
 )
 def take_back_upgrade(run: Runbook, *, upgrade_id: int) -> Outcome:
+    settles=frozenset({"upgrades.apply", "upgrades.discard"}),
     """Take an upgrade back that its own run could not; it may be tried again until it works."""
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))
