@@ -8,7 +8,7 @@ from wellkept.lib.text import message
 from wellkept.operations.errors import Ending, NeedsAttention
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
 from wellkept.upgrades import apply, discard, kept, rehearse, switch
-from wellkept.upgrades.operations import apply_clean_up, put_back, rehearse_clean_up
+from wellkept.upgrades.operations import PERSISTENT, apply_clean_up, put_back, rehearse_clean_up
 
 MINUTE = 60.0
 
@@ -35,10 +35,10 @@ def discard_upgrade(run: Runbook, *, upgrade_id: int, actor: str) -> Outcome:
         run.step("close", discard.close, run.id, run.environment_id, upgrade_id, limit=5 * MINUTE)
         exported = run.step("export", discard.export, run.id, upgrade_id, actor, limit=4 * HOUR)
     except Ending:
-        run.step("reopen", discard.reopen, run.id, upgrade_id, limit=10 * MINUTE, shielded=True)
+        run.step("reopen", discard.reopen, run.id, upgrade_id, limit=10 * MINUTE, shielded=True, **PERSISTENT)
         raise
     try:
-        back = run.step("back", apply.take_back_stuck, run.id, run.environment_id, upgrade_id, limit=10 * MINUTE, shielded=True)
+        back = run.step("back", apply.take_back_stuck, run.id, run.environment_id, upgrade_id, limit=10 * MINUTE, shielded=True, **PERSISTENT)
     except Ending as ending:
         text = gettext_noop("It was not taken back: {why}. Nothing was deleted, and both databases are there; try it again")
         raise NeedsAttention(message(text, why=ending.message)) from ending
