@@ -20,16 +20,18 @@ from tests.services.sets import new_run
 from tests.services.tryton import NEXT, SERIES
 from tests.upgrades import test_apply
 from tests.upgrades.test_apply import Production, identity, names, put
+from wellkept.adapters.base import AdapterError
 from wellkept.adapters.conformance.bench import content
 from wellkept.adapters.tryton import control, rpc
 from wellkept.estate import connect
 from wellkept.estate.errors import NotFound
-from wellkept.estate.models import Environment
+from wellkept.estate.models import Environment, Person
 from wellkept.lib import links
+from wellkept.lib.text import say
 from wellkept.operations import scratch
-from wellkept.operations.models import Record
+from wellkept.operations.models import Record, Schedule
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import apply, discard, work
+from wellkept.upgrades import aftercare, apply, discard, work
 from wellkept.upgrades import kept as leftovers
 from wellkept.upgrades import production as places
 from wellkept.upgrades.models import Upgrade, UpgradeState
@@ -53,8 +55,9 @@ class Kept:
 
 
 @pytest.fixture
-def kept(production: Production, migrated: str) -> Iterator[Kept]:
+def kept(production: Production, migrated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     """Every step of an upgrade but the migration, whose kept result is put in."""
+    monkeypatch.setattr(aftercare, "ROUNDS", 2)
     run_id, before = production.run_id, content(production.site)
     number = apply.begin(run_id, production.environment.pk, NEXT)["upgrade_id"]
     apply.install(number, production.rehearsal.backup_id)
@@ -62,6 +65,8 @@ def kept(production: Production, migrated: str) -> Iterator[Kept]:
     assert server is not None
     upgrade = Upgrade.objects.get(pk=number)
     original = identity(server, upgrade.database)
+    aftercare.measure_before(number)
+    assert aftercare.measure_before(number) == {"measurement": None}
     apply.close(run_id, number)
     apply.copy_database(run_id, number)
     put(server, migrated, upgrade.new_database)
@@ -74,10 +79,11 @@ def kept(production: Production, migrated: str) -> Iterator[Kept]:
     places.forget_books(upgrade)
 
 
-def test_people_work_it_is_taken_back_all_the_same_and_what_was_left_is_removed(kept: Kept) -> None:
+def test_people_work_it_is_taken_back_all_the_same_and_what_was_left_is_removed(kept: Kept, administrator: Person) -> None:
     upgrade, environment = kept.upgrade, kept.production.environment
     assert discard.candidate(environment) == upgrade
     the_way_back_stays(kept)
+    it_is_followed(kept, administrator)
     party = worked(kept)
     plan = discard.plan(upgrade)
     counted = {kind.table: (kind.created, kind.changed, kind.deleted) for kind in plan.kinds}
@@ -141,6 +147,38 @@ def worked(kept: Kept) -> int:
         session.call("model.party.party.delete", [other])
         session.call("model.ir.attachment.create", [{"name": "note.txt", "resource": f"party.party,{party}", "data": b"attached since"}])
     return int(party)
+
+
+def it_is_followed(kept: Kept, person: Person) -> None:
+    """Timed before and after, its errors seen, people asked, and closed when its time is over."""
+    (before,) = kept.upgrade.measurements.all()
+    assert before.before
+    assert {"login", "sale.sale list", "sale.sale record", "sale.sale new"} <= before.timings.keys()
+    assert all(len(values) == 2 and None not in values for values in before.timings.values())
+    assert Schedule.objects.get(operation=aftercare.OPERATION).arguments == {"upgrade_id": kept.number}
+    with postgres.connect(kept.server, kept.upgrade.database) as connection:
+        connection.execute("ALTER TABLE ir_note RENAME TO lost")
+    with rpc.session(connect.site(kept.production.environment)) as session, pytest.raises(AdapterError):
+        session.call("model.ir.note.search", [], 0, 1, None)
+    with postgres.connect(kept.server, kept.upgrade.database) as connection:
+        connection.execute("ALTER TABLE lost RENAME TO ir_note")
+    assert aftercare.measure_unless_over(kept.production.environment.pk, kept.number)["failed"] == []
+    assert "no such upgrade" in failed(lambda: aftercare.measure_unless_over(0, kept.number))
+    aftercare.answer(kept.upgrade, person, "worse", "slow", "en")
+    aftercare.answer(kept.upgrade, person, "blocked", " printing stopped ", "zh-hant")
+    report = aftercare.report(kept.upgrade)
+    assert [error["count"] for error in report["errors"] if "UndefinedTable" in error["text"]] == [1]
+    assert {one["name"]: one["word"] for one in report["transactions"]}["save"] == "unknown"
+    assert all(one["after_ms"] > 0 for one in report["transactions"])
+    assert (report["opinions"]["blocked"], sum(report["opinions"].values())) == (1, 1)
+    assert report["comments"] == [{"answer": "blocked", "comment": "printing stopped", "language": "zh-hant"}]
+    assert say(report["verdict"]) == "1 people cannot do their work"
+    Upgrade.objects.filter(pk=kept.number).update(followed_until=timezone.now())
+    assert aftercare.measure_unless_over(kept.production.environment.pk, kept.number) == {"over": True}
+    closed = aftercare.close(kept.number)
+    assert aftercare.close(kept.number) == closed == kept.upgrade.closing
+    assert {**closed, "closed_at": None} == {**report, "closed_at": None}
+    assert not Schedule.objects.filter(operation=aftercare.OPERATION).exists()
 
 
 def the_way_back_stays(kept: Kept) -> None:

@@ -333,7 +333,8 @@ class Control(Protocol):
 
     ``maintain`` stops them and answers at their address, until ``reopen`` or ``start``: people see a page with the notice, and programs are refused
     with it; called again, it changes the notice. ``notice`` is the present one, None when the site is not in maintenance; ``stop`` leaves it, so that
-    after a restart of the machine the maintenance can go on.
+    after a restart of the machine the maintenance can go on. ``errors`` are those of the processes that we started, each in words without its values,
+    with how often it was written down since their output is kept.
     """
 
     def start(self, site: Site, *, roles: Sequence[str] = ("web", "cron", "worker"), prefix: Sequence[str] = ()) -> None: ...
@@ -349,6 +350,8 @@ class Control(Protocol):
     def processes(self, site: Site) -> Sequence[Process]: ...
 
     def alive(self, site: Site) -> bool: ...
+
+    def errors(self, site: Site) -> Mapping[str, int]: ...
 
 
 class StorageAbility(Protocol):

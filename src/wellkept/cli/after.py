@@ -10,11 +10,16 @@ from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
 from wellkept.estate import access
+from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment, Role
+from wellkept.lib.text import say
 from wellkept.operations import runtime
-from wellkept.upgrades import discard, kept, queries
+from wellkept.operations.models import RunState
+from wellkept.upgrades import aftercare, discard, kept, queries
+from wellkept.upgrades.models import Upgrade
 
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
+TRANSACTION_COLUMNS = ("name", "word", "before_ms", "after_ms", "difference_ms", "chance", "measured")
 LEFTOVER_COLUMNS = ("release", "since", "database", "database_bytes", "folder", "folder_bytes", "way_back", "due")
 
 
@@ -62,3 +67,35 @@ def remove_kept(
     arguments = {"upgrade_ids": [one.upgrade_id for one in goes], "early": early}
     run = runtime.submit("upgrades.remove_kept", organisation=environment.system.organisation, environment=environment, arguments=arguments)
     output.end(run, wait=wait, as_json=as_json)
+
+
+def aftercare_(
+    system: SystemArgument,
+    measure: Annotated[bool, typer.Option("--measure", help="First measure once more, now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how a system works since its newest upgrade: every transaction against before, new errors, and what people say."""
+    environment = pick.environment(system)
+    one = (
+        Upgrade.objects.filter(environment=environment, opened_at__isnull=False)
+        .select_related("system", "organisation")
+        .order_by("-started_at")
+        .first()
+    )
+    if one is None:
+        raise NotFound(f"{environment.system.name} was not upgraded by Wellkept yet")
+    if measure:
+        access.require(pick.WHO, Role.OPERATOR, environment.system)
+        arguments = {"upgrade_id": one.pk}
+        run = runtime.submit("upgrades.aftercare", organisation=environment.system.organisation, environment=environment, arguments=arguments)
+        run = output.follow(run)
+        if run.state != RunState.SUCCEEDED:
+            output.finish(run, as_json=as_json)
+        one.refresh_from_db()
+    found = aftercare.report(one)
+    if as_json:
+        output.emit({**found, "verdict": say(found["verdict"])}, as_json=True)
+        return
+    output.emit({name: found[name] for name in ("system", "from", "to", "days", "opinions")} | {"verdict": say(found["verdict"])}, as_json=False)
+    output.emit(found["transactions"], as_json=False, table=TRANSACTION_COLUMNS, empty="Nothing was timed yet.")
+    output.emit(found["errors"] or [], as_json=False, empty="No new errors." if found["errors"] is not None else "The ERP's output cannot be seen.")

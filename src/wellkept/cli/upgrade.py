@@ -26,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one re
 app.add_typer(notes.app, name="notes")
 app.add_typer(acceptance.app, name="acceptance")
 app.command("remove-kept")(after.remove_kept)
+app.command("aftercare")(after.aftercare_)
 for command in (agree.ask, agree.approve, agree.withdraw, agree.waive):
     app.command()(command)
 Target = Annotated[str, typer.Option(help="The series to go to, like 8.0; the present one for its newest patch.")]

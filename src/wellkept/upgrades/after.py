@@ -7,7 +7,7 @@ from wellkept.backups.operations import END_PHASES, HOUR, PROOF_PHASES, RESTORE_
 from wellkept.lib.text import message
 from wellkept.operations.errors import Ending, NeedsAttention
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
-from wellkept.upgrades import apply, discard, kept, rehearse, switch
+from wellkept.upgrades import aftercare, apply, discard, kept, rehearse, switch
 from wellkept.upgrades.operations import PERSISTENT, apply_clean_up, put_back, rehearse_clean_up
 
 MINUTE = 60.0
@@ -117,6 +117,7 @@ def rehearse_patch(run: Runbook, *, target: str, repository_id: int | None = Non
         ("gates", gettext_noop("Look at every gate")),
         *TAKE_PHASES,
         ("install", gettext_noop("Install the new release beside the old one")),
+        ("measure", gettext_noop("Measure how it works now")),
         ("close", gettext_noop("Close the ERP for its users")),
         ("exchange", gettext_noop("Exchange the old release for the new one")),
         ("open", gettext_noop("Open the ERP for its users")),
@@ -134,6 +135,7 @@ def apply_patch(run: Runbook, *, target: str, repository_id: int | None = None) 
     upgrade_id = run.step("gates", apply.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["upgrade_id"]
     backup = take_steps(run, repository_id)
     run.step("install", apply.install, upgrade_id, backup["backup_id"], limit=HOUR)
+    run.step("measure", aftercare.measure_before, upgrade_id, limit=10 * MINUTE)
     try:
         facts = {
             "close": run.step("close", apply.close, run.id, upgrade_id, limit=2 * MINUTE),
@@ -146,3 +148,25 @@ def apply_patch(run: Runbook, *, target: str, repository_id: int | None = None) 
     result = run.step("report", apply.finish, upgrade_id, facts, limit=MINUTE, shielded=True)
     text = gettext_noop("The patch {version} was installed; nobody could work for {seconds} s")
     return Outcome(message(text, version=result["version"], seconds=round(result["unavailable_seconds"], 1)), result)
+
+
+@operation(
+    "upgrades.aftercare",
+    title=gettext_noop("Look after an upgrade"),
+    maintenance_type="perfective",
+    phases=(
+        ("measure", gettext_noop("Measure how it works now")),
+        ("close", gettext_noop("Write the closing report")),
+    ),
+    detours=frozenset({"close"}),
+)
+def look_after(run: Runbook, *, upgrade_id: int) -> Outcome:
+    """Time the transactions and compare them with those from before the upgrade; at the end of its time, write the closing report."""
+    if run.environment_id is None:
+        raise Failed(message(gettext_noop("This system has no environment to look at")))
+    if not run.step("measure", aftercare.measure_unless_over, run.environment_id, upgrade_id, limit=HOUR)["over"]:
+        found = run.step("measure", aftercare.summary, upgrade_id, limit=MINUTE)
+        return Outcome(message(gettext_noop("Since the upgrade: {verdict}"), verdict=found["verdict"]), found)
+    closed = run.step("close", aftercare.close, upgrade_id, limit=MINUTE)
+    text = gettext_noop("Closed after {days} days. Since the upgrade: {verdict}")
+    return Outcome(message(text, days=closed["days"], verdict=closed["verdict"]), closed)

@@ -26,7 +26,7 @@ from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import accept, agree, gates, notes, production, work
+from wellkept.upgrades import accept, aftercare, agree, gates, notes, production, work
 from wellkept.upgrades.expect import expected
 from wellkept.upgrades.findings import Accepted
 from wellkept.upgrades.models import RehearsalState, Upgrade, UpgradeState
@@ -208,6 +208,7 @@ def finish(upgrade_id: int, facts: Facts) -> Facts:
     Environment.objects.filter(pk=upgrade.environment_id).update(version=upgrade.version)
     Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.RUNNING).update(state=UpgradeState.KEPT, ended_at=timezone.now(), report=facts)
     production.keep_books(upgrade)
+    aftercare.follow(upgrade)
     return {**_told(production.upgrade(upgrade_id)), "kept": True, "rehearsed_rollback_seconds": upgrade.rehearsal.rollback_seconds}
 
 

@@ -11,7 +11,7 @@ from wellkept.lib.text import message
 from wellkept.operations.errors import Ending, NeedsAttention, RolledBack
 from wellkept.operations.runbook import CLEAN_UP
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
-from wellkept.upgrades import apply, assess, limits, needs, rehearse, report
+from wellkept.upgrades import aftercare, apply, assess, limits, needs, rehearse, report
 from wellkept.upgrades.models import Level
 
 MINUTE = 60.0
@@ -132,6 +132,7 @@ APPLY_PHASES = (
     ("gates", gettext_noop("Look at every gate")),
     *TAKE_PHASES,
     ("install", gettext_noop("Install the new release beside the old one")),
+    ("measure", gettext_noop("Measure how it works now")),
     ("close", gettext_noop("Close the ERP for its users")),
     ("copy", gettext_noop("Copy the database inside its server")),
     ("notes-before", gettext_noop("Manual steps before the migration")),
@@ -172,6 +173,7 @@ def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None
     settled = run.step("gates", limits.settle, run.id, upgrade_id, limit=MINUTE)
     backup = take_steps(run, repository_id)
     new = run.step("install", apply.install, upgrade_id, backup["backup_id"], limit=HOUR)
+    run.step("measure", aftercare.measure_before, upgrade_id, limit=10 * MINUTE)
     try:
         facts = _upgrade_production(run, upgrade_id, new["modules"], settled)
     except Ending as ending:
@@ -220,9 +222,9 @@ def put_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> 
     maintenance_type="corrective",
     phases=(("back", gettext_noop("Take it back")),),
     changes_environment=True,
+    settles=frozenset({"upgrades.apply", "upgrades.discard"}),
 )
 def take_back_upgrade(run: Runbook, *, upgrade_id: int) -> Outcome:
-    settles=frozenset({"upgrades.apply", "upgrades.discard"}),
     """Take an upgrade back that its own run could not; it may be tried again until it works."""
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))

@@ -29,6 +29,7 @@ def starts_and_stops(bench: Bench) -> None:
     control = bench.ability("control")
     with running_copy(bench) as site:
         require(control.alive(site), "a started site is alive")
+        require(not control.errors(site), f"a site that has just started has no errors, but {control.errors(site)}")
         running = control.processes(site)
         require(any(process.role == "web" for process in running), f"its web process is listed: {running}")
         with suppress(Conflicting):

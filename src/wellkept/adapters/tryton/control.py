@@ -9,10 +9,11 @@ from dataclasses import replace
 from wellkept.adapters.base import AdapterError, Process, Site
 from wellkept.adapters.tryton import maintenance, rpc, server
 from wellkept.adapters.tryton import processes as found_processes
+from wellkept.adapters.tryton.errors import errors
 from wellkept.adapters.tryton.maintenance import maintain, notice, reopen
 from wellkept.lib import links
 
-__all__ = ["alive", "maintain", "notice", "processes", "reopen", "start", "stop"]
+__all__ = ["alive", "errors", "maintain", "notice", "processes", "reopen", "start", "stop"]
 ALIVE_SECONDS = 10.0
 
 

@@ -41,7 +41,7 @@ def look(site: Site, *, most: int | None = None) -> Sequence[Sight]:
             # To confirm a warning would be written down by the ERP.
             person.confirms = False
             sights.append(Sight("login", "login", time.monotonic() - started))
-            kinds = sorted(_kinds(person), key=lambda kind: kind not in ENTERED)[:most]
+            kinds = sorted(_kinds(person), key=lambda kind: list(ENTERED).index(kind) if kind in ENTERED else len(ENTERED))[:most]
             for kind in kinds:
                 _look_at(person, kind, sights)
             for kind in (kind for kind in ENTERED if kind in kinds):
