@@ -131,6 +131,19 @@ class World:
             "api:start_run": {"operation": "backups.take", "system_id": system, "arguments": arguments},
             "api:add_schedule": {"operation": "backups.take", "system_id": system, "cron": "0 3 * * *", "arguments": arguments},
             "api:change_schedule": {"enabled": False},
+            "api:add_window": {"organisation": self.organisation.slug, "days": [5], "opens": "22:00", "closes": "04:00"},
+            "api:add_freeze": {
+                "organisation": self.organisation.slug,
+                "starts_at": "2099-01-01T00:00Z",
+                "ends_at": "2099-01-02T00:00Z",
+                "reason": "x",
+            },
+            "api:waive_gate": {"gate": "window", "reason": "x"},
+            "upgrade_waive": {"gate": "window", "reason": "x"},
+            "api:apply_upgrade": {"confirm": f"{CANARY}-erp"},
+            "upgrade_apply": {"confirm": f"{CANARY}-erp"},
+            "settings_window_add": {"days": ["5"], "opens": "22:00", "closes": "04:00", "time_zone": "UTC"},
+            "settings_freeze_add": {"starts": "2099-01-01T00:00", "ends": "2099-01-02T00:00", "reason": "x"},
             "api:plan_restore": {"folder": "back"},
             "api:start_restore": {"folder": "back"},
             "api:start_forget": {"token": "old", "confirm": f"{CANARY}-store"},
@@ -194,6 +207,7 @@ def world(organisation: Organisation) -> World:
         "schedule_id": schedule.pk,
         "window_id": window.pk,
         "freeze_id": freeze.pk,
+        "gate": "window",
         "repository_id": repository.pk,
         "token_id": token.pk,
         "slug": organisation.slug,
@@ -255,7 +269,7 @@ def may(caller: Caller, route: Route, least: str) -> bool:
 
 def names_an_object(route: Route) -> bool:
     """Whether the object is in what is sent instead of the address."""
-    return route.name in {"api:start_run", "api:add_schedule", "api:create_token", "backup_take_several"}
+    return route.name in {"api:start_run", "api:add_schedule", "api:add_window", "api:add_freeze", "api:create_token", "backup_take_several"}
 
 
 def whole_only(route: Route, least: str) -> bool:

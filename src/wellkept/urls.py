@@ -18,6 +18,7 @@ from wellkept.web import (
     systems,
     today,
     upgrades,
+    way,
     windows,
 )
 
@@ -56,6 +57,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("upgrades/rehearsals/<int:rehearsal_id>/accept/", rehearsals.accept_finding, name="upgrade_accept"),
     path("upgrades/acceptances/<int:acceptance_id>/approve/", rehearsals.approve, name="upgrade_acceptance_approve"),
     path("upgrades/acceptances/<int:acceptance_id>/revoke/", rehearsals.revoke, name="upgrade_acceptance_revoke"),
+    path("upgrades/<int:system_id>/to/<str:target>/", way.way, name="upgrade_way"),
+    path("upgrades/<int:system_id>/to/<str:target>/gates/", way.asked, name="upgrade_gates"),
+    path("upgrades/<int:system_id>/to/<str:target>/ask/", way.ask, name="upgrade_ask"),
+    path("upgrades/<int:system_id>/to/<str:target>/approve/", way.approve, name="upgrade_approve"),
+    path("upgrades/<int:system_id>/to/<str:target>/withdraw/", way.withdraw, name="upgrade_withdraw"),
+    path("upgrades/<int:system_id>/to/<str:target>/waive/", way.waive, name="upgrade_waive"),
+    path("upgrades/<int:system_id>/to/<str:target>/apply/", way.start, name="upgrade_apply"),
     path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/", notes.notes, name="upgrade_notes"),
     path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/add/", notes.add, name="upgrade_note_add"),
     path("upgrades/<int:system_id>/notes/<str:current>/<str:target>/<str:name>/", notes.note, name="upgrade_note"),

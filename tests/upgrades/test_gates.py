@@ -1,23 +1,21 @@
 """The gates that Wellkept knows by itself, and what people say of them; the others are tested on a real ERP in test_apply."""
 
-import uuid
 from datetime import datetime, time, timedelta
 
 import pytest
 from django.utils import timezone
 
 from tests.people import make_environment, make_member, make_system
-from tests.services.agreed import agreed, somebody
-from tests.services.sets import new_run
-from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
-from wellkept.estate import secrets, tokens
+from tests.services.agreed import agreed, ended, make_rehearsal, prove_backup, somebody
+from wellkept.backups.models import Drill
+from wellkept.estate import tokens
 from wellkept.estate.access import Console, Denied
-from wellkept.estate.errors import Invalid, NotFound, Taken
+from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Environment, Person, Role
 from wellkept.lib.text import say
 from wellkept.operations import records, windows
 from wellkept.operations.errors import Failed
-from wellkept.operations.models import Record, Run, RunState, Step, StepState, Window
+from wellkept.operations.models import Record, Run, RunState, Window
 from wellkept.upgrades import agree, expect, gates
 from wellkept.upgrades.models import Acceptance, Approval, Rehearsal, RehearsalState, Upgrade, Waiver
 
@@ -28,42 +26,8 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def rehearsal(environment: Environment) -> Rehearsal:
     """A good rehearsal of 7.0 to 8.0, and a proven backup."""
-    organisation = environment.system.organisation
-    place = {"organisation": organisation, "system": environment.system}
-    key = secrets.store(organisation, "key", "x")
-    repository = Repository.objects.create(organisation=organisation, name="r", location="/nowhere", key=key, drill_identity=key)
-    backup = Backup.objects.create(**place, environment=environment, repository=repository, run_id=ended(environment), state=BackupState.GOOD)
-    Drill.objects.create(**place, backup=backup, run_id=ended(environment), state=DrillState.PROVEN)
+    prove_backup(environment)
     return make_rehearsal(environment)
-
-
-def ended(environment: Environment, operation: str = "backups.take", **seconds: float) -> uuid.UUID:
-    """A run that has ended, its steps by name with their seconds."""
-    run = Run.objects.get(pk=new_run(environment.system.organisation, operation))
-    Run.objects.filter(pk=run.pk).update(environment=environment, state=RunState.SUCCEEDED)
-    for number, (name, took) in enumerate(seconds.items(), start=1):
-        Step.objects.create(run=run, number=number, name=name.replace("_", "-"), title=name, state=StepState.DONE, seconds=took)
-    return run.pk
-
-
-def make_rehearsal(environment: Environment, **fields: object) -> Rehearsal:
-    seconds = fields.pop("seconds", {"install": 30.0, "dump": 20.0, "copy": 4.0, "migrate": 60.0, "work": 6.0, "flows_new": 500.0})
-    facts = {
-        "current": "7.0",
-        "target": "8.0",
-        "version": "8.0.12",
-        "modules": ["party", "sale"],
-        "notes_digest": "n",
-        "state": RehearsalState.SUCCEEDED,
-        "ended_at": timezone.now(),
-        "rollback_seconds": 4.0,
-        "report": {"migrate": {"seconds": 60.0}},
-        **fields,
-    }
-    run_id = ended(environment, "upgrades.rehearse", **seconds)  # type: ignore[arg-type]
-    return Rehearsal.objects.create(
-        organisation=environment.system.organisation, system=environment.system, environment=environment, run_id=run_id, **facts
-    )
 
 
 def shut(environment: Environment, starter: Person | None = None) -> set[str]:
@@ -170,7 +134,7 @@ def test_it_is_withdrawn_by_who_asked_or_may_approve_until_the_erp_is_closed(
         agree.use(upgrade)
     with pytest.raises(Taken, match="withdrawn already"):
         agree.withdraw(given, who=operator)
-    with pytest.raises(NotFound):
+    with pytest.raises(Invalid, match="nobody has asked"):
         agree.open_approval(environment, "8.0")
     again = agreed(rehearsal)
     Upgrade.objects.update(approval=again)

@@ -10,7 +10,7 @@ from wellkept.cli import output, pick
 from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json
 from wellkept.cli.pick import SystemArgument
-from wellkept.estate.errors import Invalid, NotFound
+from wellkept.estate.errors import Invalid
 from wellkept.lib.text import say
 from wellkept.upgrades import agree, queries
 from wellkept.upgrades.gates import Seen
@@ -57,11 +57,7 @@ def waive(
     """Have a gate count as open for a while, for exactly what was rehearsed."""
     environment = pick.environment(system)
     if end:
-        one = agree.rehearsed(environment, to)
-        found = agree.waivers(one).get(gate) if one is not None else None
-        if found is None:
-            raise NotFound(f"the gate {gate} is not waived")
-        made = agree.revoke(found, who=pick.WHO)
+        made = agree.revoke(agree.waived(environment, to, gate), who=pick.WHO)
     else:
         made = agree.waive(environment, to, gate, reason=reason or "", hours=hours, who=pick.WHO)
     until = "no longer waived" if end else f"waived until {made.ends_at:%Y-%m-%d %H:%M} UTC"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 
 from wellkept.estate import access
 from wellkept.estate.access import Who
-from wellkept.estate.errors import Invalid, NotFound, Taken
+from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Environment, Person, Role
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.lib.text import message
@@ -162,11 +162,20 @@ def use(upgrade: Upgrade) -> None:
 
 
 def open_approval(environment: Environment, target: str) -> Approval:
-    """The approval of the way that waits or counts now. Raises NotFound."""
+    """The approval of the way that waits or counts now. Raises Invalid where there is none."""
     one = rehearsed(environment, target)
     found = standing(one) if one is not None else None
     if found is None:
-        raise NotFound(gettext_noop("nobody has asked for the approval of this upgrade yet, or something has changed since"))
+        raise Invalid(gettext_noop("nobody has asked for the approval of this upgrade yet, or something has changed since"))
+    return found
+
+
+def waived(environment: Environment, target: str, gate: str) -> Waiver:
+    """What is waived of a gate now. Raises Invalid where it is not."""
+    one = rehearsed(environment, target)
+    found = waivers(one).get(gate) if one is not None else None
+    if found is None:
+        raise Invalid(gettext_noop("the gate {gate} is not waived"), gate=gate)
     return found
 
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from wellkept.backups.models import BackupState, DrillState
 from wellkept.backups.verdicts import ACT, WATCH, WELL
 from wellkept.operations.models import RunState
-from wellkept.upgrades.models import Level, RehearsalState
+from wellkept.upgrades.models import Level, RehearsalState, UpgradeState
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,21 @@ REHEARSALS = {
     RehearsalState.FAILED: Mark("act", "x", RehearsalState.FAILED.label),
     RehearsalState.CANCELLED: Mark("calm", "ban", RehearsalState.CANCELLED.label),
 }
+APPROVALS = {
+    "waiting": Mark("watch", "clock", _("waiting")),
+    "approved": Mark("well", "check", _("approved")),
+    "used": Mark("calm", "check", _("approved")),
+}
+DONE = {
+    UpgradeState.RUNNING: Mark("now", "player-play", UpgradeState.RUNNING.label),
+    UpgradeState.KEPT: Mark("well", "check", UpgradeState.KEPT.label),
+    UpgradeState.TAKEN_BACK: Mark("watch", "arrow-back-up", UpgradeState.TAKEN_BACK.label),
+    UpgradeState.FAILED: Mark("act", "x", UpgradeState.FAILED.label),
+    UpgradeState.STUCK: Mark("act", "hand-stop", UpgradeState.STUCK.label),
+}
 KINDS: dict[str, dict[str, Mark]] = {
+    "approval": dict(APPROVALS),
+    "done": {str(key): mark for key, mark in DONE.items()},
     "verdict": dict(VERDICTS),
     "run": {str(key): mark for key, mark in RUNS.items()},
     "backup": {str(key): mark for key, mark in BACKUPS.items()},

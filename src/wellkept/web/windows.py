@@ -115,9 +115,8 @@ def freeze_add(request: shell.Request) -> HttpResponseBase:
 
 def declare(request: shell.Request, form: PlaceForm, done: Callable[[dict[str, Any]], object], title: str) -> HttpResponseBase:
     """The page of a form, or what was entered with it."""
+    access.require(request.user, Role.ADMINISTRATOR, request.organisation)
     allowed = visible_to(request.user, System, Role.ADMINISTRATOR).filter(organisation=request.organisation).order_by("name")
-    if not allowed.exists():
-        access.require(request.user, Role.ADMINISTRATOR, request.organisation)
     form.fields["system"].queryset = allowed  # type: ignore[attr-defined]
     if request.method == "POST" and form.is_valid():
         try:
