@@ -1,6 +1,8 @@
 # The two commands: make demo, make test.
 .PHONY: demo test check bench run
 MAKEFLAGS += --no-print-directory
+# Of three processes on two processors one waits at any time: for an ERP to start, for a killed worker to be missed.
+JOBS ?= 3
 
 demo:            ## the main job on an ERP that comes along: adopt, back up, prove by restore, record (ARGS="--no-serve --json")
 	@scripts/bootstrap
@@ -9,7 +11,7 @@ demo:            ## the main job on an ERP that comes along: adopt, back up, pro
 test:            ## everything CI runs: check, then all tests
 	@scripts/bootstrap --test
 	@scripts/check
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 check:           ## style, types, layers, migrations, translations
 	@scripts/bootstrap --test

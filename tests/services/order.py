@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: -seconds[item.path])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Keep what was measured, beside what is known of tests that did not run now."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Keep what was measured, beside what is known of tests that did not run now; after a whole run nothing else is left."""
     took: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -50,5 +50,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 took[report.nodeid] += report.duration
     if took:
         fresh = _file().with_suffix(".new")
-        fresh.write_text(json.dumps({**_kept(), **took}))
+        fresh.write_text(json.dumps({**({} if _whole(config) else _kept()), **took}))
         fresh.replace(_file())
+
+
+def _whole(config: pytest.Config) -> bool:
+    chosen = (config.option.keyword, config.option.markexpr, config.option.maxfail, config.option.deselect, config.option.lf)
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not any(chosen)
