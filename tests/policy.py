@@ -41,6 +41,7 @@ PAGES: dict[str, dict[str, str]] = {
     "upgrade_acceptance_approve": {"POST": APPROVER},
     "upgrade_acceptance_revoke": {"POST": ADMINISTRATOR},
     "upgrade_way": {"GET": VIEWER},
+    "upgrade_take_back": {"POST": ADMINISTRATOR},
     "upgrade_gates": {"GET": OPERATOR},
     "upgrade_ask": {"POST": OPERATOR},
     "upgrade_approve": {"POST": APPROVER},

@@ -33,7 +33,7 @@ from wellkept.operations import records, windows
 from wellkept.operations.models import Run, Schedule
 from wellkept.planning.figures import Difference
 from wellkept.upgrades.findings import digest, of_books
-from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Rehearsal
+from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Rehearsal, Upgrade
 
 CANARY = "canary"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -187,6 +187,18 @@ def world(organisation: Organisation) -> World:
         **place, current="7.0", target="8.0", finding=rehearsal.compared[0], digest="x", rule="exact", reason=CANARY, author=CANARY
     )
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
+    upgrade = Upgrade.objects.create(
+        **place,
+        environment=environment,
+        run=run,
+        rehearsal=rehearsal,
+        current="7.0",
+        target="8.0",
+        version=CANARY,
+        state="kept",
+        followed_until=timezone.now(),
+        ended_at=timezone.now(),
+    )
     colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
     token, _text = tokens.create(colleague, organisation, f"{CANARY}-token", scope=Role.VIEWER, days=5, who=Console("tests"))
     kwargs = {
@@ -198,6 +210,7 @@ def world(organisation: Organisation) -> World:
         "rehearsal_id": rehearsal.pk,
         "acceptance_id": word.pk,
         "version_id": note.pk,
+        "upgrade_id": upgrade.pk,
         "current": "7.0",
         "target": "8.0",
         "name": note.name,

@@ -20,6 +20,7 @@ from wellkept.web import (
     upgrades,
     way,
     windows,
+    way_back,
 )
 
 handler403 = "wellkept.web.shell.forbidden"
@@ -59,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("upgrades/acceptances/<int:acceptance_id>/revoke/", rehearsals.revoke, name="upgrade_acceptance_revoke"),
     path("upgrades/<int:system_id>/to/<str:target>/", way.way, name="upgrade_way"),
     path("upgrades/<int:system_id>/to/<str:target>/gates/", way.asked, name="upgrade_gates"),
+    path("upgrades/done/<int:upgrade_id>/take-back/", way_back.take_back, name="upgrade_take_back"),
     path("upgrades/<int:system_id>/to/<str:target>/ask/", way.ask, name="upgrade_ask"),
     path("upgrades/<int:system_id>/to/<str:target>/approve/", way.approve, name="upgrade_approve"),
     path("upgrades/<int:system_id>/to/<str:target>/withdraw/", way.withdraw, name="upgrade_withdraw"),

@@ -85,3 +85,21 @@ def test_what_is_taken_back_shows_that_phase(upgrade: Upgrade, operator: Person,
     assert "It goes back" in text(page)
     assert BUTTON not in page.content.decode()
     assert "only if something goes wrong" not in text(page)
+
+
+def test_one_that_waits_for_a_person_is_taken_back_by_name(upgrade: Upgrade, operator: Person, administrator: Person, sign_in: SignIn) -> None:
+    place = f"/upgrades/done/{upgrade.pk}/take-back/"
+    Run.objects.filter(pk=upgrade.run_id).update(state=RunState.NEEDS_ATTENTION, ended_at=timezone.now())
+    assert BUTTON not in sign_in(administrator).get(f"/runs/{upgrade.run_id}/").content.decode()
+    Upgrade.objects.filter(pk=upgrade.pk).update(state="stuck")
+    page = sign_in(operator).get(f"/runs/{upgrade.run_id}/")
+    assert "the database from before and the migrated one are both there" in text(page)
+    assert BUTTON not in page.content.decode()
+    assert sign_in(operator).post(place, {"confirm": upgrade.system.name}).status_code == 403
+    client = sign_in(administrator)
+    assert client.get(f"/runs/{upgrade.run_id}/").content.decode().count(BUTTON) == 1
+    client.post(place, {"confirm": "other"})
+    assert not Run.objects.filter(operation="upgrades.take_back").exists()
+    answer = client.post(place, {"confirm": upgrade.system.name})
+    made = Run.objects.get(operation="upgrades.take_back")
+    assert (answer["Location"], made.arguments, made.requested_by) == (f"/runs/{made.pk}/", {"upgrade_id": upgrade.pk}, administrator)

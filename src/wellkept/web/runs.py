@@ -123,6 +123,7 @@ def run(request: shell.Request, run_id: uuid.UUID) -> HttpResponseBase:
             **live_context(str(run_id)),
             "one": one,
             "may_cancel": role is not None and role != Role.VIEWER,
+            "may_administer": role == Role.ADMINISTRATOR,
             "record": visible_to(request.user, Record).filter(run_id=run_id).order_by("number").first(),
             "backup": visible_to(request.user, Backup).filter(run=run_id).first(),
             "drill": visible_to(request.user, Drill).filter(run=run_id).first(),
