@@ -25,10 +25,6 @@ from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeStat
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
 app.add_typer(notes.app, name="notes")
 app.add_typer(acceptance.app, name="acceptance")
-app.command("remove-kept")(after.remove_kept)
-app.command("aftercare")(after.aftercare_)
-for command in (agree.ask, agree.approve, agree.withdraw, agree.waive):
-    app.command()(command)
 Target = Annotated[str, typer.Option(help="The series to go to, like 8.0; the present one for its newest patch.")]
 Repository = Annotated[str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")]
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
@@ -153,6 +149,10 @@ def rehearsal(
     output.emit(shown, as_json=False, table=("finding", "by", "said"), empty="Nothing was found that the release does not mean.")
 
 
+for command in (agree.ask, agree.approve, agree.withdraw, agree.waive):
+    app.command()(command)
+
+
 @app.command()
 def apply(
     system: SystemArgument,
@@ -264,3 +264,7 @@ def _plain(line: queries.Line) -> dict[str, Any]:
         "verdict": str(one.level) if one else None,
         "assessed_at": one.made_at if one else None,
     }
+
+
+app.command("remove-kept")(after.remove_kept)
+app.command("aftercare")(after.aftercare_)
