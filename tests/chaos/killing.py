@@ -7,7 +7,6 @@ each boundary gets one, in turn. With ``WELLKEPT_CHAOS_FULL=1`` every point is a
 kills inside steps, come from a seed, which a failure tells; ``WELLKEPT_CHAOS_SEED`` repeats them.
 """
 
-import os
 import random
 import re
 import time
@@ -16,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.services.installation import Installation, alive, leftovers, until
+from tests.services.turns import FULL, SEED
 from wellkept.operations import engine, records, runtime
 from wellkept.operations.models import OPEN_STATES, Lease, Record, Run, Step
 
-FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
 AROUND = re.compile(r"(\d+)\.[^:]+:(started|done|recorded)#(\d+)")
 KILLS_PER_RUN = 64
 RUN_SECONDS = 180.0
@@ -71,8 +70,8 @@ def record_points(installation: Installation, case: Case, folder: Path) -> list[
 def kill_at_every_point(installation: Installation, case: Case, folder: Path) -> Report:
     """The whole enumeration."""
     installation.kill_all()
-    seed, every = chaos_seed(), record_points(installation, case, folder)
-    report = Report(case.name, seed, every if FULL else one_at_each_boundary(every, seed), len(every))
+    every = record_points(installation, case, folder)
+    report = Report(case.name, SEED, every if FULL else one_at_each_boundary(every), len(every))
     return kill_at(installation, case, report, 1 if FULL else KILLS_PER_RUN)
 
 
@@ -88,18 +87,14 @@ def kill_at(installation: Installation, case: Case, report: Report, kills_per_ru
     return report
 
 
-def chaos_seed() -> int:
-    return int(os.environ.get("WELLKEPT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
-
-
-def one_at_each_boundary(points: list[str], seed: int) -> list[str]:
+def one_at_each_boundary(points: list[str]) -> list[str]:
     """Every point inside of steps and at the ends of the run, and of those around each boundary between two steps the one whose turn it is."""
     around: dict[tuple[int, str], list[str]] = {}
     for point, found in ((point, AROUND.fullmatch(point)) for point in points):
         if found is not None:
             number, instant, count = found.groups()
             around.setdefault((int(number) - (instant == "started"), count), []).append(point)
-    chosen = {alike[(seed + turn) % len(alike)] for turn, alike in enumerate(around.values())}
+    chosen = {alike[(SEED + turn) % len(alike)] for turn, alike in enumerate(around.values())}
     return [point for point in points if point in chosen or AROUND.fullmatch(point) is None]
 
 
@@ -148,10 +143,9 @@ def finish(installation: Installation, case: Case, run: Run, what: str, report: 
 def kill_inside_every_step(installation: Installation, case: Case, also: Callable[[], None] = lambda: None) -> Report:
     """Kill the worker at a random moment of every step, one step after the other, and do ``also`` right after."""
     installation.kill_all()
-    seed = chaos_seed()
-    chance = random.Random(seed)
+    chance = random.Random(SEED)
     reference = reference_run(installation, case)
-    report = Report(case.name, seed, list(reference), len(reference))
+    report = Report(case.name, SEED, list(reference), len(reference))
     run, moments = None, []
     for name, seconds in reference.items():
         moment = chance.uniform(0, seconds)

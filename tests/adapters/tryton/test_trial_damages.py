@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.services.turns import in_turn
 from wellkept.adapters.base import Invalid, Site
 from wellkept.adapters.conformance import Bench
 from wellkept.adapters.conformance.control import running_copy
@@ -72,20 +73,33 @@ def closed(number: str) -> tuple[Sequence[str], Sequence[str]]:
     return column("account_account", f"code = '{number}'", "closed", "true")
 
 
-DAMAGES = (
+RIGHTS = (
     Damage("the sellers may enter no orders", *right("sale.sale", "Sales", "create"), SALE, "quote", "not allowed"),
+    Damage("the storekeepers may change no shipment", *right("stock.shipment.out", "Stock", "write"), SALE, "deliver", "not allowed"),
+    Damage("the accountants may change no invoice", *right("account.invoice", "Account", "write"), SALE, "invoice", "not allowed"),
+    Damage("the workers may clock no work", *right("production.work.cycle", "Production", "create"), PRODUCTION, "work", "not allowed"),
+)
+SEQUENCES = (
     Damage("the sequence of sales is lost", *lost_sequence("Sale"), SALE, "quote", "ir_sequence"),
-    Damage("sales get numbers for the second time", *set_back("Sale"), SALE, "quote", "a number of its own: 1 was expected, 2 was found"),
+    Damage("the sequence of purchases is lost", *lost_sequence("Purchase"), PURCHASE, "order", "ir_sequence"),
+    Damage("the sequence of productions is lost", *lost_sequence("Production"), PRODUCTION, "plan", "ir_sequence"),
+)
+NUMBERS = (Damage("sales get numbers for the second time", *set_back("Sale"), SALE, "quote", "a number of its own: 1 was expected, 2 was found"),)
+MISSING = (
     Damage(
         "goods have no account of revenue", *column("product_category_account", GOODS, "account_revenue", "NULL"), SALE, "order", "Account Revenue"
     ),
-    Damage("the storage is deactivated", *column("stock_location", "code = 'STO'", "active", "false"), SALE, "order", "Storage Zone"),
-    Damage("the receivable account is closed", *closed("1122"), SALE, "order", "Receivable"),
     Damage(
         "deliveries have no account", *column("product_category_account", GOODS, "account_stock_out", "NULL"), SALE, "deliver", "Account Stock OUT"
     ),
+    Damage("the storage is deactivated", *column("stock_location", "code = 'STO'", "active", "false"), SALE, "order", "Storage Zone"),
+)
+CLOSED = (
+    Damage("the receivable account is closed", *closed("1122"), SALE, "order", "Receivable"),
     Damage("the period is closed", *column("account_period", TODAY, "state", "'closed'"), SALE, "deliver", "reopen the period"),
-    Damage("the storekeepers may change no shipment", *right("stock.shipment.out", "Stock", "write"), SALE, "deliver", "not allowed"),
+    Damage("the bank account is closed", *closed("1002"), SALE, "pay", "Bank"),
+)
+WRONG = (
     Damage(
         "the tax goes to the account of rent", *column("account_tax", "true", "invoice_account", account("6603")), SALE, "invoice", "2221 Main Tax"
     ),
@@ -96,9 +110,6 @@ DAMAGES = (
         "order",
         "Salaries",
     ),
-    Damage("the accountants may change no invoice", *right("account.invoice", "Account", "write"), SALE, "invoice", "not allowed"),
-    Damage("the bank account is closed", *closed("1002"), SALE, "pay", "Bank"),
-    Damage("the sequence of purchases is lost", *lost_sequence("Purchase"), PURCHASE, "order", "ir_sequence"),
     Damage(
         "expenses go to the account of rent",
         *column("product_category_account", GOODS, "account_expense", account("6603")),
@@ -106,9 +117,8 @@ DAMAGES = (
         "invoice",
         "6601 Main Expense was expected, 6603 Rent and Energy was found",
     ),
-    Damage("the sequence of productions is lost", *lost_sequence("Production"), PRODUCTION, "plan", "ir_sequence"),
-    Damage("the workers may clock no work", *right("production.work.cycle", "Production", "create"), PRODUCTION, "work", "not allowed"),
 )
+DAMAGES = in_turn([RIGHTS[:2], RIGHTS[2:], SEQUENCES, NUMBERS, MISSING, CLOSED, WRONG])
 
 
 @pytest.fixture(scope="module")

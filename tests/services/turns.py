@@ -1,0 +1,23 @@
+"""Which of many alike cases are tried: one of each group in turn, all of them with ``WELLKEPT_CHAOS_FULL=1``.
+
+The turn comes from a seed that all processes of a run share and that failures tell; ``WELLKEPT_CHAOS_SEED`` repeats it.
+"""
+
+import os
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
+SEED = int(os.environ.setdefault("WELLKEPT_CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
+
+
+def in_turn(groups: Sequence[Sequence[T]]) -> list[T]:
+    """One case of each group, or all."""
+    return [case for alike in groups for case in (alike if FULL else [alike[SEED % len(alike)]])]
+
+
+def pytest_report_header() -> str:
+    """The seed, at the head of the run."""
+    return f"cases in turn: {'all' if FULL else f'WELLKEPT_CHAOS_SEED={SEED}'}"
