@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from tests.upgrades.test_limits import upgrade_row
 from tests.web.conftest import SignIn
+from tests.web.test_rehearsals import LINE, STOCK
 from tests.web.test_upgrades import text
 from wellkept.estate.models import Environment, Person
 from wellkept.operations import registry
 from wellkept.operations.models import Run, RunState, StepState
+from wellkept.upgrades import findings
 from wellkept.upgrades.models import Upgrade
 
 BUTTON = 'data-dialog="cancel"'
@@ -103,3 +105,16 @@ def test_one_that_waits_for_a_person_is_taken_back_by_name(upgrade: Upgrade, ope
     answer = client.post(place, {"confirm": upgrade.system.name})
     made = Run.objects.get(operation="upgrades.take_back")
     assert (answer["Location"], made.arguments, made.requested_by) == (f"/runs/{made.pk}/", {"upgrade_id": upgrade.pk}, administrator)
+
+
+def test_what_took_it_back_is_shown_with_its_run(upgrade: Upgrade, operator: Person, sign_in: SignIn) -> None:
+    Run.objects.filter(pk=upgrade.run_id).update(state=RunState.ROLLED_BACK, ended_at=timezone.now())
+    books = findings.of_books([STOCK], [STOCK], {}, ())
+    Upgrade.objects.filter(pk=upgrade.pk).update(state="taken_back", compared=books, judged=findings.of_log([LINE], []))
+    page = sign_in(operator).get(f"/runs/{upgrade.run_id}/")
+    assert "Bolt &lt;M8&gt; 12.5 10.5" in text(page)
+    assert "row 4711 was &lt;left&gt;" in text(page)
+    assert "Accept this…" not in text(page)
+    Run.objects.filter(pk=upgrade.rehearsal.run_id).update(state=RunState.SUCCEEDED, ended_at=timezone.now())
+    rehearsed = sign_in(operator).get(f"/runs/{upgrade.rehearsal.run_id}/")
+    assert f'href="/upgrades/rehearsals/{upgrade.rehearsal_id}/"' in rehearsed.content.decode()

@@ -28,9 +28,11 @@ from wellkept.estate.access import visible_to
 from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Role, System
 from wellkept.operations import queries, runtime
-from wellkept.operations.models import MaintenanceType, Record, Run, RunState, Step
+from wellkept.operations.models import OPEN_STATES, MaintenanceType, Record, Run, RunState, Step
 from wellkept.planning.forecast import MIN_HISTORY
-from wellkept.web import bars, lists, shell, titles, way_back, words
+from wellkept.upgrades import accept
+from wellkept.upgrades.models import Rehearsal, Upgrade
+from wellkept.web import bars, found, lists, shell, titles, way_back, words
 from wellkept.web.told import refusal
 
 POLL_SECONDS = 1.0
@@ -127,8 +129,18 @@ def run(request: shell.Request, run_id: uuid.UUID) -> HttpResponseBase:
             "record": visible_to(request.user, Record).filter(run_id=run_id).order_by("number").first(),
             "backup": visible_to(request.user, Backup).filter(run=run_id).first(),
             "drill": visible_to(request.user, Drill).filter(run=run_id).first(),
+            "rehearsal": visible_to(request.user, Rehearsal).filter(run=run_id).only("pk").first(),
+            "found": found_in(one),
         },
     )
+
+
+def found_in(one: Run) -> dict[str, found.Sorted] | None:
+    """What was found in an upgrade of production that nobody means to be so; None where nothing was."""
+    upgrade = Upgrade.objects.filter(run=one).first() if one.operation == "upgrades.apply" and one.state not in OPEN_STATES else None
+    if upgrade is None or not accept.open_findings(upgrade):
+        return None
+    return {"books": found.sort(upgrade.compared, {}), "log": found.sort(upgrade.judged, {})}
 
 
 @shell.page
