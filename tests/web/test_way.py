@@ -126,6 +126,13 @@ def test_a_kept_upgrade_and_one_that_waits_for_a_person(sign_in: SignIn, viewer:
         state=UpgradeState.STUCK,
     )
     assert "The last upgrade waits for a person." in text(client.get(page_of(environment)))
+    agreed(rehearsal)
+    waived = [{"gate": "window", "reason": "it cannot wait", "author": "ada@riverside.example", "until": timezone.now().isoformat()}]
+    Upgrade.objects.update(approval=Approval.objects.get(), waived=waived)
+    told = text(client.get(f"/runs/{upgrade.run_id}/"))
+    assert "approved by approver@riverside.example" in told
+    assert "Waived by ada@riverside.example until" in told
+    assert "it cannot wait" in told
     Upgrade.objects.update(state=UpgradeState.KEPT, opened_at=timezone.now())
     Environment.objects.update(version="8.0.12")
     said = text(client.get(page_of(environment)))

@@ -327,6 +327,8 @@ def _told(upgrade: Upgrade) -> Facts:
         "to": upgrade.target,
         "version": upgrade.version,
         "rehearsed": upgrade.rehearsal.state == RehearsalState.SUCCEEDED,
+        "approved_by": upgrade.approval.approver if upgrade.approval is not None else None,
+        "waived": upgrade.waived,
         "figures_equal": upgrade.figures_equal,
         "rights_equal": upgrade.rights_equal,
         "unavailable_seconds": round((opened - closed).total_seconds(), 3) if closed and opened else None,

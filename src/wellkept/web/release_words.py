@@ -1,7 +1,7 @@
 """What pages about upgrades call things."""
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from wellkept.lib.text import Message, recognised
 
@@ -13,6 +13,27 @@ REASONS = (
     gettext_noop("rows or columns of this database need it"),
 )
 """Why a manual step applies or does not, as the adapters say it."""
+
+GATES = {
+    "rehearsal": gettext_lazy("Rehearsal"),
+    "age": gettext_lazy("Age of the rehearsal"),
+    "notes": gettext_lazy("Manual steps"),
+    "modules": gettext_lazy("Modules"),
+    "newer": gettext_lazy("New version"),
+    "backup": gettext_lazy("Backup"),
+    "room-copy": gettext_lazy("Room for the copy of the database"),
+    "room-release": gettext_lazy("Room for the new release"),
+    "role": gettext_lazy("Rights in PostgreSQL"),
+    "approval": gettext_lazy("Approval"),
+    "window": gettext_lazy("Window"),
+    "freeze": gettext_lazy("Freeze"),
+    "run": gettext_lazy("Nothing else under way"),
+}
+
+
+def gate(name: str) -> str:
+    """A gate before production; another name as it is."""
+    return str(GATES.get(name, name))
 
 
 def applies(verdict: str) -> str:

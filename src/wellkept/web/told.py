@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from wellkept.estate.models import Role
 from wellkept.lib.text import say
 from wellkept.operations import schedule_words
-from wellkept.web import titles, words
+from wellkept.web import release_words, titles, words
 
 MOMENTS = ("at", "since", "until")
 WORDS = {
@@ -20,6 +20,7 @@ WORDS = {
     "state": words.state,
     "unit": words.unit,
     "groups": words.groups,
+    "gate": release_words.gate,
 }
 """How the values of parameters of these names are called."""
 

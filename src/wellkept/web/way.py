@@ -9,7 +9,6 @@ from django.http import Http404, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from wellkept.adapters import registry
@@ -26,22 +25,6 @@ from wellkept.upgrades.models import UpgradeState
 from wellkept.web import shell, systems
 from wellkept.web import told as sentences
 
-GATES = {
-    "rehearsal": gettext_lazy("Rehearsal"),
-    "age": gettext_lazy("Age of the rehearsal"),
-    "notes": gettext_lazy("Manual steps"),
-    "modules": gettext_lazy("Modules"),
-    "newer": gettext_lazy("New version"),
-    "backup": gettext_lazy("Backup"),
-    "room-copy": gettext_lazy("Room for the copy of the database"),
-    "room-release": gettext_lazy("Room for the new release"),
-    "role": gettext_lazy("Rights in PostgreSQL"),
-    "acceptances": gettext_lazy("Accepted findings"),
-    "approval": gettext_lazy("Approval"),
-    "window": gettext_lazy("Window"),
-    "freeze": gettext_lazy("Freeze"),
-    "run": gettext_lazy("Nothing else under way"),
-}
 HOURS = 24
 
 
@@ -86,10 +69,8 @@ def asked(request: shell.Request, system_id: int, target: str) -> HttpResponseBa
 
 def line(gate: gates.Gate) -> dict[str, Any]:
     """A gate as the template reads it."""
-    return {"name": gate.name, "title": GATES.get(gate.name, gate.name), "holds": gate.holds, "why": gate.why} | {
-        "waiver": gate.waiver if not gate.holds else None,
-        "waivable": gate.waivable and not gate.open,
-    }
+    waiver = gate.waiver if not gate.holds else None
+    return {"name": gate.name, "holds": gate.holds, "why": gate.why, "waiver": waiver, "waivable": gate.waivable and not gate.open}
 
 
 class StartForm(forms.Form):

@@ -220,6 +220,12 @@ def place(name: str) -> str:
 
 
 @register.filter
+def gate(name: str) -> str:
+    """A gate before production."""
+    return release_words.gate(name)
+
+
+@register.filter
 def part(name: str) -> str:
     """A part of an upgrade that takes time."""
     return release_words.part(name)
