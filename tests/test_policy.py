@@ -122,6 +122,7 @@ class World:
             "api:leave_note_out": {"reason": "x"},
             "settings_member": {"role": policy.VIEWER},
             "settings_schedule": {"pause": "1"},
+            "upgrade_opinion": {"answer": "worse", "comment": "x"},
             "upgrade_accept": {"finding": digest(FINDING), "reason": "x"},
             "api:accept_finding": {"finding": digest(FINDING), "reason": "x"},
             "organisation_choose": {"organisation": self.organisation.pk},
@@ -186,7 +187,6 @@ def world(organisation: Organisation) -> World:
     word = Acceptance.objects.create(
         **place, current="7.0", target="8.0", finding=rehearsal.compared[0], digest="x", rule="exact", reason=CANARY, author=CANARY
     )
-    record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
     upgrade = Upgrade.objects.create(
         **place,
         environment=environment,
@@ -199,6 +199,7 @@ def world(organisation: Organisation) -> World:
         followed_until=timezone.now(),
         ended_at=timezone.now(),
     )
+    record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
     colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
     token, _text = tokens.create(colleague, organisation, f"{CANARY}-token", scope=Role.VIEWER, days=5, who=Console("tests"))
     kwargs = {
@@ -209,8 +210,8 @@ def world(organisation: Organisation) -> World:
         "assessment_id": assessment.pk,
         "rehearsal_id": rehearsal.pk,
         "acceptance_id": word.pk,
-        "version_id": note.pk,
         "upgrade_id": upgrade.pk,
+        "version_id": note.pk,
         "current": "7.0",
         "target": "8.0",
         "name": note.name,

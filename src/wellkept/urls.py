@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from wellkept.api.root import api
 from wellkept.web import (
     account,
+    aftercare,
     backups,
     forgetting,
     health,
@@ -19,8 +20,8 @@ from wellkept.web import (
     today,
     upgrades,
     way,
-    windows,
     way_back,
+    windows,
 )
 
 handler403 = "wellkept.web.shell.forbidden"
@@ -51,16 +52,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("upgrades/<int:system_id>/look/", upgrades.look, name="upgrade_look"),
     path("upgrades/assessments/<int:assessment_id>/", upgrades.assessment, name="upgrade_assessment"),
     path("upgrades/assessments/<int:assessment_id>/pdf/", upgrades.assessment_pdf, name="upgrade_assessment_pdf"),
+    path("upgrades/done/<int:upgrade_id>/", aftercare.after, name="upgrade_after"),
+    path("upgrades/done/<int:upgrade_id>/opinion/", aftercare.opinion, name="upgrade_opinion"),
+    path("upgrades/done/<int:upgrade_id>/remove/", aftercare.remove, name="upgrade_remove_kept"),
     path("upgrades/<int:system_id>/rehearse/", rehearsals.rehearse, name="upgrade_rehearse"),
     path("upgrades/<int:system_id>/rehearsals/", rehearsals.rehearsals, name="upgrade_rehearsals"),
     path("upgrades/rehearsals/<int:rehearsal_id>/", rehearsals.rehearsal, name="upgrade_rehearsal"),
     path("upgrades/rehearsals/<int:rehearsal_id>/pdf/", rehearsals.rehearsal_pdf, name="upgrade_rehearsal_pdf"),
     path("upgrades/rehearsals/<int:rehearsal_id>/accept/", rehearsals.accept_finding, name="upgrade_accept"),
+    path("upgrades/done/<int:upgrade_id>/take-back/", way_back.take_back, name="upgrade_take_back"),
     path("upgrades/acceptances/<int:acceptance_id>/approve/", rehearsals.approve, name="upgrade_acceptance_approve"),
     path("upgrades/acceptances/<int:acceptance_id>/revoke/", rehearsals.revoke, name="upgrade_acceptance_revoke"),
     path("upgrades/<int:system_id>/to/<str:target>/", way.way, name="upgrade_way"),
     path("upgrades/<int:system_id>/to/<str:target>/gates/", way.asked, name="upgrade_gates"),
-    path("upgrades/done/<int:upgrade_id>/take-back/", way_back.take_back, name="upgrade_take_back"),
     path("upgrades/<int:system_id>/to/<str:target>/ask/", way.ask, name="upgrade_ask"),
     path("upgrades/<int:system_id>/to/<str:target>/approve/", way.approve, name="upgrade_approve"),
     path("upgrades/<int:system_id>/to/<str:target>/withdraw/", way.withdraw, name="upgrade_withdraw"),

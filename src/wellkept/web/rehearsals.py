@@ -16,8 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from wellkept.estate import access
 from wellkept.estate.access import Denied, visible_to
 from wellkept.estate.errors import EstateError
-from wellkept.estate.models import Role
-from wellkept.upgrades import accept, findings
+from wellkept.estate.models import Environment, Kind, Role
+from wellkept.upgrades import accept, findings, patch
 from wellkept.upgrades.models import Acceptance, Rehearsal, RehearsalState
 from wellkept.web import backups, found, lists, papers, shell, systems
 from wellkept.web.told import refusal
@@ -114,7 +114,10 @@ def rehearse(request: shell.Request, system_id: int) -> HttpResponseBase:
     """Rehearse the way to a series now, and lead to the run."""
     one = systems.opened(request, system_id)
     access.require(request.user, Role.OPERATOR, one)
-    return backups.start(request, one, "upgrades.rehearse", {"target": request.POST.get("target", "")[:30]})
+    target = request.POST.get("target", "")[:30]
+    environment = Environment.objects.filter(system=one, kind=Kind.PRODUCTION).first()
+    operation = patch.operation("upgrades.rehearse", environment, target) if environment is not None else "upgrades.rehearse"
+    return backups.start(request, one, operation, {"target": target})
 
 
 @shell.page
