@@ -69,12 +69,13 @@ def test_a_dump_in_a_snapshot_does_not_see_later_writes(app, cluster, tmp_path):
         postgres.drop_database(cluster.server(), "restored")
 
 
-def test_a_damaged_dump_is_not_restored_in_silence(app, cluster, tmp_path):
+def test_a_dump_with_a_damaged_table_of_contents_is_not_restored_in_silence(app, cluster, tmp_path):
     with postgres.connect(app, "books") as connection:
         connection.execute("CREATE TABLE line AS SELECT i FROM generate_series(1, 1000) i")
     postgres.dump(app, "books", tmp_path / "dump")
-    data = next(path for path in (tmp_path / "dump").iterdir() if path.suffix == ".dat")
-    data.write_bytes(data.read_bytes()[:100])
+    # Rows that are cut off go unnoticed by pg_restore: for them a set has its hashes.
+    contents = tmp_path / "dump" / "toc.dat"
+    contents.write_bytes(contents.read_bytes()[:100])
     postgres.create_database(cluster.server(), "restored", owner="app")
     try:
         with pytest.raises(command.CommandFailed):
