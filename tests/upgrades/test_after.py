@@ -172,7 +172,7 @@ def it_is_followed(kept: Kept, person: Person) -> None:
     assert all(one["after_ms"] > 0 for one in report["transactions"])
     assert (report["opinions"]["blocked"], sum(report["opinions"].values())) == (1, 1)
     assert report["comments"] == [{"answer": "blocked", "comment": "printing stopped", "language": "zh-hant"}]
-    assert say(report["verdict"]) == "1 people cannot do their work"
+    assert say(report["verdict"]) == "People who cannot do their work: 1"
     Upgrade.objects.filter(pk=kept.number).update(followed_until=timezone.now())
     assert aftercare.measure_unless_over(kept.production.environment.pk, kept.number) == {"over": True}
     closed = aftercare.close(kept.number)

@@ -38,8 +38,8 @@ def test_the_difference_is_told_in_milliseconds_and_what_fails_comes_first() -> 
     new = Measurement(timings={"good": FIVE, "slow": [1.0] * 5, "broken": [None] * 5})
     found = aftercare.verdicts([old], [new])
     assert [one.name for one in found] == ["broken", "slow", "good"]
-    assert say(aftercare.judged(found, {})) == "1 transactions do not work, the first: broken"
-    assert say(aftercare.judged(found[1:], {})) == "1 transactions are slower, the most: slow by 680 ms"
+    assert say(aftercare.judged(found, {})) == "broken does not work (1 in all)"
+    assert say(aftercare.judged(found[1:], {})) == "slow takes 680 ms longer (1 in all)"
     assert say(aftercare.judged(found[2:], {"worse": 2})) == "Nothing is slower than before"
     assert say(aftercare.judged([], {})) == "Too little was measured to say anything"
 

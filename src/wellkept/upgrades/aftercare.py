@@ -160,11 +160,11 @@ def judged(found: Sequence[Verdict], opinions: Mapping[str, int]) -> Message:
     failing = [one.name for one in found if one.word == "fails"]
     slower = [one for one in found if one.word == "slower"]
     if failing:
-        return message(gettext_noop("{count} transactions do not work, the first: {name}"), count=len(failing), name=failing[0])
+        return message(gettext_noop("{name} does not work ({count} in all)"), count=len(failing), name=failing[0])
     if opinions.get(Answer.BLOCKED):
-        return message(gettext_noop("{count} people cannot do their work"), count=opinions[Answer.BLOCKED])
+        return message(gettext_noop("People who cannot do their work: {count}"), count=opinions[Answer.BLOCKED])
     if slower:
-        text = gettext_noop("{count} transactions are slower, the most: {name} by {milliseconds} ms")
+        text = gettext_noop("{name} takes {milliseconds} ms longer ({count} in all)")
         return message(text, count=len(slower), name=slower[0].name, milliseconds=round(slower[0].difference_ms or 0.0))
     if not found or all(one.word == "unknown" for one in found):
         return message(gettext_noop("Too little was measured to say anything"))
