@@ -50,7 +50,7 @@ def test_what_is_slower_is_said_first_and_new_errors_are_named(sign_in: SignIn, 
     assert "sale.sale list takes 340 ms longer (1 in all)" in html
     assert html.index("sale.sale</span> · list") < html.index("Sign in")
     assert "+340 ms" in html
-    assert "<code class=\"tail\">KeyError: <new></code>" in html
+    assert '<code class="tail">KeyError: <new></code>' in html
     assert "old</code>" not in html
     assert "data-dialog" not in html, "only an administrator removes"
 
