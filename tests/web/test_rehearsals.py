@@ -10,12 +10,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
+from typer.testing import CliRunner
 
 from tests.services.sets import new_run
 from tests.upgrades.test_api import api
 from tests.web.conftest import SignIn
 from tests.web.test_upgrades import text
 from wellkept.adapters.base import LogEntry
+from wellkept.cli.upgrade import app
+from wellkept.estate.access import Denied
+from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Organisation, Person
 from wellkept.lib.text import message
 from wellkept.operations.models import Run, Step
@@ -206,3 +210,25 @@ def test_programs_read_the_same(found: Rehearsal, organisation: Organisation, ad
     assert (code, [one["id"] for one in rows["items"]]) == (200, [found.pk])
     assert json.dumps(plain)
     assert uuid.UUID(plain["run"]) == found.run_id
+
+
+def test_the_same_by_command(found: Rehearsal) -> None:
+    def wellkept(*args: str) -> Any:
+        done = CliRunner().invoke(app, [*args, "--json"])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return json.loads(done.stdout.splitlines()[-1])
+
+    shown = wellkept("rehearsal", str(found.pk))
+    open_ones = [one["finding"] for one in shown["findings"] if one["by"] == ""]
+    assert (shown["failure"]["step"], len(open_ones)) == ("compare", 2)
+    add = ("acceptance", "add", str(found.pk))
+    with pytest.raises(Invalid, match="at least 8 letters of exactly one"):
+        wellkept(*add, open_ones[0][:7], "--reason", "x")
+    made = wellkept(*add, open_ones[1][:8], "--reason", "rounding", "--rule", "same_change")
+    assert (made["rule"], made["approved_at"]) == ("same_change", None)
+    with pytest.raises(Denied, match="a second person"):
+        wellkept("acceptance", "approve", str(made["acceptance"]))
+    wellkept("acceptance", "revoke", str(made["acceptance"]))
+    (listed,) = wellkept("acceptance", "list", found.system.name)
+    assert (listed["acceptance"], listed["revoked_at"] is None) == (made["acceptance"], False)
