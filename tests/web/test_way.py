@@ -138,7 +138,10 @@ def test_a_kept_upgrade_and_one_that_waits_for_a_person(sign_in: SignIn, viewer:
     said = text(client.get(page_of(environment)))
     assert "erp1: from 7.0 to 8.0" in said
     assert "8.0.12 is in use since" in said
-    assert f'href="/runs/{upgrade.run_id}/"' in client.get(page_of(environment)).content.decode()
+    html = client.get(page_of(environment)).content.decode()
+    assert f'href="/runs/{upgrade.run_id}/"' in html
+    assert f'class="btn btn-primary" href="/upgrades/done/{upgrade.pk}/"' in html
+    assert client.get(f"/upgrades/done/{upgrade.pk}/").status_code == 200
 
 
 def test_people_see_what_is_planned_until_it_is_withdrawn(sign_in: SignIn, viewer: Person, operator: Person, rehearsal: Rehearsal) -> None:
