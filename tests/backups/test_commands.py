@@ -48,13 +48,19 @@ def wellkept(installation: Installation, *args: str | Path, code: int = 0) -> An
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_from_an_empty_installation_to_a_proven_restore(installation: Installation, company: Site, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the repository lies for all tests."""
+    return tmp_path_factory.mktemp("commands")
+
+
+def test_from_an_empty_installation_to_a_proven_restore(installation: Installation, company: Site, folder: Path) -> None:
     before = content_hash(company)
     assert wellkept(installation, "backup", "take", "erp1", code=10)["outcome"].startswith("There is no such repository")
-    made = wellkept(installation, "repository", "create", "local", tmp_path / "repository")
-    assert (made["repository"], made["place"], len(made["recipients"])) == ("local", str(tmp_path / "repository"), 2)
-    quicken(tmp_path / "repository", secrets.open(Repository.objects.get().key))
-    identity = tmp_path / "recovery.txt"
+    made = wellkept(installation, "repository", "create", "local", folder / "repository")
+    assert (made["repository"], made["place"], len(made["recipients"])) == ("local", str(folder / "repository"), 2)
+    quicken(folder / "repository", secrets.open(Repository.objects.get().key))
+    identity = folder / "recovery.txt"
     wellkept(installation, "repository", "recovery-key", "local", "--out", identity, "--yes")
     assert stat.S_IMODE(identity.stat().st_mode) == 0o600
     assert wellkept(installation, "repository", "escrow", "test", "local", "--identity", identity) == {"repository": "local", "works": True}
@@ -77,7 +83,7 @@ def test_from_an_empty_installation_to_a_proven_restore(installation: Installati
     assert {found["backup"]: found["proven"] for found in wellkept(installation, "backup", "list", "--good")} == {taken["backup_id"]: True}
 
     assert wellkept(installation, "backup", "verify", str(taken["backup_id"]), "--whole")["ok"] is True
-    restored = tmp_path / "restored"
+    restored = folder / "restored"
     assert company.server is not None
     try:
         server = f"postgresql://postgres@/postgres?host={company.server.host}&port={company.server.port}"
