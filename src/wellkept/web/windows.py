@@ -63,7 +63,7 @@ class WindowForm(PlaceForm):
     )
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=account.zones)
     starts = forms.DateTimeField(label=gettext_lazy("Or once, from"), widget=at("datetime-local"), required=False)
-    ends = forms.DateTimeField(label=gettext_lazy("until"), widget=at("datetime-local"), required=False)
+    ends = forms.DateTimeField(label=gettext_lazy("Until"), widget=at("datetime-local"), required=False)
 
     def clean(self) -> dict[str, Any]:
         """Either days with their times, or two moments, in the time zone of the form."""
