@@ -146,6 +146,14 @@ def test_it_is_withdrawn_by_who_asked_or_may_approve_until_the_erp_is_closed(
     assert shut(environment) == {"approval"}, "it is good for one upgrade"
 
 
+def test_an_approval_of_another_way_stays(rehearsal: Rehearsal) -> None:
+    first = agreed(rehearsal)
+    make_rehearsal(rehearsal.environment, target="8.2", version="8.2.1")
+    agree.ask(rehearsal.environment, "8.2", who=CONSOLE)
+    assert agree.standing(rehearsal) == first
+    assert shut(rehearsal.environment) == set()
+
+
 def started(rehearsal: Rehearsal, approval: Approval) -> Upgrade:
     place = {"organisation": rehearsal.organisation, "system": rehearsal.system, "environment": rehearsal.environment}
     run_id = ended(rehearsal.environment, "upgrades.apply")

@@ -187,9 +187,10 @@ def _succeeded(environment: Environment, target: str) -> Rehearsal:
 
 
 def _withdraw_others(one: Rehearsal, sealed: str, who: Who) -> None:
-    """Older approvals of the environment that are for something else count no more anyway; this says so."""
+    """Older approvals of the same way that are for something else count no more anyway; this says so."""
     rows = Approval.objects.select_for_update(of=("self",)).select_related("organisation", "system", "rehearsal")
-    for row in rows.filter(environment=one.environment_id, withdrawn_at=None, used_at=None).exclude(rehearsal=one, digest=sealed):
+    way = {"environment": one.environment_id, "rehearsal__current": one.current, "rehearsal__target": one.target}
+    for row in rows.filter(**way, withdrawn_at=None, used_at=None).exclude(rehearsal=one, digest=sealed):
         _end(row, who)
 
 
