@@ -28,10 +28,11 @@ def environment(world: World) -> Iterator[Environment]:
     system = make_kept(world.organisation, "path")
     make_drill(make_backup(system, Repository.objects.get(name="main"), timezone.now()), timezone.now())
     windows.add_weekly(world.organisation, range(7), time(0), time(0), who=Console("tests"), system=system)
-    Release.objects.create(adapter="tryton", series="8.0", newest="8.0.12", long_term=True)
+    release, made = Release.objects.get_or_create(adapter="tryton", series="8.0", defaults={"newest": "8.0.12", "long_term": True})
     make_member(world.organisation, Role.APPROVER, SECOND, password=PASSWORD)
     yield Environment.objects.get(system=system)
-    Release.objects.all().delete()
+    if made:
+        release.delete()
     System.objects.filter(pk=system.pk).update(removed_at=timezone.now())
 
 
