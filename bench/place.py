@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PREFIX = "wkb-"
 SEED = 1
-NAME = "large"
 
 
 @contextlib.contextmanager
@@ -66,24 +65,24 @@ def worker(home: homes.Home) -> Iterator[None]:
         yield
 
 
-def large_company(organisation: "Organisation") -> "Environment":
-    """The adopted ERP of 100,000 parties and 1,000,000 stock moves: from the cache, or filled (minutes) and kept there."""
+def company(organisation: "Organisation", size: str) -> "Environment":
+    """The adopted ERP of a company of this size, named by it: from the cache, or filled (minutes) and kept there."""
     from wellkept.estate import provision
     from wellkept.estate.models import Environment
 
-    provision.begin(organisation.pk, NAME, "bench", "large", SEED)
-    provision.install(organisation.pk, NAME, print)
-    provision.make_cluster(organisation.pk, NAME)
-    here = provision.place_of(organisation.pk, NAME)
-    kept = homes.cache() / "bench" / f"large-{_key()}"
+    provision.begin(organisation.pk, size, "bench", size, SEED)
+    provision.install(organisation.pk, size, print)
+    provision.make_cluster(organisation.pk, size)
+    here = provision.place_of(organisation.pk, size)
+    kept = homes.cache() / "bench" / f"{size}-{_key(size)}"
     if kept.exists():
         _put_back(here, kept)
-    provision.make_company(organisation.pk, NAME, print)
+    provision.make_company(organisation.pk, size, print)
     if not kept.exists():
         _keep(here, kept)
     with postgres.connect(here.cluster().server(), provision.DATABASE, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
-    adopted = provision.take_over(organisation.pk, NAME, None)
+    adopted = provision.take_over(organisation.pk, size, None)
     return Environment.objects.select_related("system__organisation").get(pk=adopted["environment_id"])
 
 
@@ -95,13 +94,13 @@ def peak_rss() -> dict[str, int]:
     }
 
 
-def _key() -> str:
+def _key(size: str) -> str:
     from wellkept.adapters.tryton import provision as tryton
     from wellkept.estate.provision import SERIES
 
     scripts = sorted((Path(tryton.__file__).parent / "scripts").glob("*.*"))
     content = b"".join(path.read_bytes() for path in [*scripts, tryton.requirements(SERIES)])
-    return sha256(content + repr(sorted(tryton.SIZES["large"].items())).encode())[:16]
+    return sha256(content + repr(sorted(tryton.SIZES[size].items())).encode())[:16]
 
 
 def _keep(here: Any, kept: Path) -> None:
