@@ -145,7 +145,7 @@ APPLY_PHASES = (
     ("back", gettext_noop("Take it back")),
     ("report", gettext_noop("Report")),
 )
-LIKE = {"gates": "plan", "close": "exchange", "smoke": "work", "open": "exchange"}
+LIKE = {"gates": "plan", "measure": "work", "close": "exchange", "smoke": "work", "open": "exchange"}
 """Which phase of a rehearsal is most like one of production: an exchange there stops the ERP, as closing does, and starts it, as opening does."""
 
 
