@@ -1,8 +1,8 @@
 """A migration that has been done already: puts in what the real one made, in the place of ``trytond-admin`` of a new release.
 
 Runs with the new release's Python, as it is called in earnest. ``put_in.json`` beside it says what to do: ``source`` is the database with the kept
-result; then ``damage`` is done to it, ``lines`` of a real log and ``log`` said, ``seconds`` waited before it counts, and ``code`` is the end.
-What is migrated has the old content or the new one, as with Tryton's own single transaction.
+result; then ``damage`` is done to it, ``lines`` of a real log and ``log`` said, ``seconds`` waited before it counts, or for as long as ``until``
+selects nothing, and ``code`` is the end. What is migrated has the old content or the new one, as with Tryton's own single transaction.
 """
 
 import argparse
@@ -37,6 +37,8 @@ def main() -> int:
         # A real migration changes rows from the beginning, and waits where somebody else holds them.
         connection.execute("LOCK TABLE ir_module IN ACCESS EXCLUSIVE MODE")
         time.sleep(wanted.get("seconds", 0))
+        while "until" in wanted and not connection.execute(wanted["until"]).fetchall():
+            time.sleep(0.1)
         for statement in wanted.get("fails", []):
             connection.execute(statement)
     put(uri, wanted["source"], options.database, wanted.get("damage", []))

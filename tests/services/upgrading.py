@@ -26,9 +26,11 @@ from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repo
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
 from wellkept.lib import links
+from wellkept.operations import scratch
+from wellkept.operations.models import Run, RunState
 from wellkept.planning.figures import Figure
 from wellkept.tools import command, databases, postgres
-from wellkept.upgrades import gates, notes
+from wellkept.upgrades import apply, gates, notes
 from wellkept.upgrades.models import Rehearsal, RehearsalState, Upgrade, UpgradeState
 
 MIGRATED = "migrated_and_kept"
@@ -103,6 +105,22 @@ class Production:
         """Drop every database of the company."""
         for name in self.databases():
             postgres.drop_database(self.server, name)
+
+    def stuck(self, backup: Backup) -> Upgrade:
+        """An upgrade that exchanged the databases and then ended, as after a crash that nobody took over."""
+        run_id = new_run(self.environment.system.organisation, "upgrades.apply")
+        number = apply.begin(run_id, self.environment.pk, NEXT)["upgrade_id"]
+        apply.install(number, backup.pk)
+        apply.close(run_id, number)
+        apply.copy_database(run_id, number)
+        new = Upgrade.objects.get(pk=number).new_database
+        postgres.drop_database(self.server, new)
+        databases.copy(self.server, MIGRATED, new, timeout=60)
+        apply.exchange(run_id, number)
+        apply.clean_up(run_id)
+        Run.objects.filter(pk=run_id).update(state=RunState.NEEDS_ATTENTION)
+        scratch.remove(run_id)
+        return Upgrade.objects.get(pk=number)
 
     def stop(self) -> None:
         """Stop the ERP, and what answers in its place."""
