@@ -194,20 +194,20 @@ def test_an_administrator_waives_a_gate_for_a_while_and_never_one_that_protects_
 def test_a_window_has_to_be_long_enough_for_the_upgrade_and_for_taking_it_back(rehearsal: Rehearsal) -> None:
     environment = rehearsal.environment
     takes = expect.expected(rehearsal)
-    assert (takes.whole.p50, takes.whole.p90, takes.closed.p90, takes.back.p90, takes.measured) == (120.0, 180.0, 105.0, 6.0, 1)
+    assert (takes.whole.p50, takes.whole.p90, takes.closed.p90, takes.back.p90, takes.measured) == (126.0, 189.0, 105.0, 6.0, 1)
     agreed(rehearsal)
-    for seconds, expected in ((195, set()), (180, {"window"})):
+    for seconds, expected in ((204, set()), (189, {"window"})):
         Window.objects.all().delete()
         open_for(environment, seconds)
         assert shut(environment) == expected
-    assert "may need 3.1 minutes" in why(environment, "window")
+    assert "may need 3.2 minutes" in why(environment, "window")
     Window.objects.update(ends_at=timezone.now() + timedelta(seconds=115))
     (window, _freeze) = gates.plans(environment, takes, closed=True)
     assert window.holds, "what is left once the backup is made and the release installed is shorter"
     for _ in range(2):
         make_rehearsal(environment, seconds={"migrate": 300.0}, rollback_seconds=9.0)
     takes = expect.expected(Rehearsal.objects.latest("ended_at"))
-    assert (takes.whole.p50, takes.whole.p90, takes.back.p90, takes.measured) == (360.0, 390.0, 13.5, 3)
+    assert (takes.whole.p50, takes.whole.p90, takes.back.p90, takes.measured) == (366.0, 399.0, 13.5, 3)
     Window.objects.all().delete()
     windows.add_once(rehearsal.organisation, timezone.now() + MINUTE, timezone.now() + 9 * MINUTE, who=CONSOLE)
     assert why(environment, "window").startswith("No window is open; the next one opens at ")

@@ -48,9 +48,11 @@ def test_the_limits_come_from_what_was_measured_and_the_window(phases: list[dict
     assert datetime.fromisoformat(str(moment[1]["params"]["until"])) > moment[0]  # type: ignore[index]
 
 
-def test_every_phase_that_is_sure_to_come_is_measured_by_a_rehearsal() -> None:
-    known = registry.get("upgrades.apply")
-    rehearsed = {name for name, _title in registry.get("upgrades.rehearse").phases} | {"clean-up"}
+@pytest.mark.parametrize(("operation", "rehearsal"), [("upgrades.apply", "upgrades.rehearse"), ("upgrades.apply_patch", "upgrades.rehearse_patch")])
+def test_every_phase_that_is_sure_to_come_is_measured_by_a_rehearsal(operation: str, rehearsal: str) -> None:
+    known = registry.get(operation)
+    rehearsed = {name for name, _title in registry.get(rehearsal).phases} | {"clean-up"}
+    assert {other for other, _phase in known.measured_by.values()} == {rehearsal}
     assert {phase for _operation, phase in known.measured_by.values()} <= rehearsed
     assert {name for name, _title in known.phases} <= set(known.measured_by)
     assert known.detours == {"back"}

@@ -8,7 +8,7 @@ from wellkept.lib.text import message
 from wellkept.operations.errors import Ending, NeedsAttention
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
 from wellkept.upgrades import aftercare, apply, discard, kept, rehearse, switch
-from wellkept.upgrades.operations import PERSISTENT, apply_clean_up, put_back, rehearse_clean_up
+from wellkept.upgrades.operations import PERSISTENT, apply_clean_up, measured, put_back, rehearse_clean_up
 
 MINUTE = 60.0
 
@@ -109,24 +109,28 @@ def rehearse_patch(run: Runbook, *, target: str, repository_id: int | None = Non
     return Outcome(message(text, version=result["version"], seconds=round(result["rollback_seconds"], 1)), result)
 
 
+PATCH_PHASES = (
+    ("gates", gettext_noop("Look at every gate")),
+    *TAKE_PHASES,
+    ("install", gettext_noop("Install the new release beside the old one")),
+    ("measure", gettext_noop("Measure how it works now")),
+    ("close", gettext_noop("Close the ERP for its users")),
+    ("exchange", gettext_noop("Exchange the old release for the new one")),
+    ("open", gettext_noop("Open the ERP for its users")),
+    ("back", gettext_noop("Take it back")),
+    ("report", gettext_noop("Report")),
+)
+
+
 @operation(
     "upgrades.apply_patch",
     title=gettext_noop("Install a patch"),
     maintenance_type="adaptive",
-    phases=(
-        ("gates", gettext_noop("Look at every gate")),
-        *TAKE_PHASES,
-        ("install", gettext_noop("Install the new release beside the old one")),
-        ("measure", gettext_noop("Measure how it works now")),
-        ("close", gettext_noop("Close the ERP for its users")),
-        ("exchange", gettext_noop("Exchange the old release for the new one")),
-        ("open", gettext_noop("Open the ERP for its users")),
-        ("back", gettext_noop("Take it back")),
-        ("report", gettext_noop("Report")),
-    ),
+    phases=PATCH_PHASES,
     changes_environment=True,
     cleanup=apply_clean_up,
     detours=frozenset({"back"}),
+    measured_by=measured("upgrades.rehearse_patch", PATCH_PHASES),
 )
 def apply_patch(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
     """Switch production to the newer version that was rehearsed; when it does not work, back at once by the link."""

@@ -1,6 +1,6 @@
 """The runbooks of upgrades: only the order of their steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.utils.translation import gettext_noop
@@ -149,6 +149,11 @@ LIKE = {"gates": "plan", "measure": "work", "close": "exchange", "smoke": "work"
 """Which phase of a rehearsal is most like one of production: an exchange there stops the ERP, as closing does, and starts it, as opening does."""
 
 
+def measured(rehearsal: str, phases: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """By which phase of that operation each phase of production, and cleaning up, is measured."""
+    return {name: (rehearsal, LIKE.get(name, name)) for name, _title in (*phases, CLEAN_UP)}
+
+
 def apply_clean_up(run_id: str, **_arguments: Any) -> None:
     take.clean_up(run_id)
     apply.clean_up(run_id)
@@ -162,7 +167,7 @@ def apply_clean_up(run_id: str, **_arguments: Any) -> None:
     changes_environment=True,
     cleanup=apply_clean_up,
     detours=frozenset({"back"}),
-    measured_by={name: ("upgrades.rehearse", LIKE.get(name, name)) for name, _title in (*APPLY_PHASES, CLEAN_UP)},
+    measured_by=measured("upgrades.rehearse", APPLY_PHASES),
     no_return=limits.no_return,
 )
 def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
@@ -222,7 +227,7 @@ def put_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> 
     maintenance_type="corrective",
     phases=(("back", gettext_noop("Take it back")),),
     changes_environment=True,
-    settles=frozenset({"upgrades.apply", "upgrades.discard"}),
+    settles=frozenset({"upgrades.apply", "upgrades.apply_patch", "upgrades.discard"}),
 )
 def take_back_upgrade(run: Runbook, *, upgrade_id: int) -> Outcome:
     """Take an upgrade back that its own run could not; it may be tried again until it works."""

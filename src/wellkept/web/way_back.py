@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import F, Q
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -19,6 +20,8 @@ from wellkept.upgrades.models import Upgrade, UpgradeState
 from wellkept.web import backups, shell
 
 EARLY, OPEN, GOING, GONE, STUCK = "early", "open", "going", "gone", "stuck"
+SHOWN = {True: ("upgrades.apply",), False: ("upgrades.apply", "upgrades.apply_patch")}
+"""Whose way back is shown while they are open, and after their end: a patch goes back by its link at any time."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,12 @@ class WayBack:
 
 def of(run: Run, state: dict[str, Any]) -> WayBack | None:
     """The way back of a run, ``state`` as of operations.queries.describe; None where there is none to be shown. One query, for an upgrade."""
-    if run.operation != "upgrades.apply" or not (state["open"] or run.state == RunState.NEEDS_ATTENTION):
+    if run.operation not in SHOWN[bool(state["open"])] or not (state["open"] or run.state == RunState.NEEDS_ATTENTION):
         return None
     names = ("current", "target", "abort_by", "opened_at", "rehearsal__rollback_seconds", "pk")
     row = Upgrade.objects.filter(run=run).values_list(*names).first()
     if not state["open"]:
-        waits = Upgrade.objects.filter(run=run, state=UpgradeState.STUCK, opened_at=None).exists()
+        waits = Upgrade.objects.filter(run=run, state=UpgradeState.STUCK).filter(Q(opened_at=None) | Q(current=F("target"))).exists()
         return WayBack(STUCK, *row) if row is not None and waits else None
     if row is None:
         return WayBack(GOING if state["cancelling"] else EARLY, "", str(run.arguments.get("target", "")), None, None, None)
