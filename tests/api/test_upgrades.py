@@ -37,7 +37,7 @@ def test_an_upgrade_is_agreed_on_and_started(environment: Environment, operator:
     every_day = {"organisation": "riverside", "days": list(range(7)), "opens": "00:00", "closes": "00:00"}
     assert api(administrator, environment, "POST", "/windows", every_day)[0] == 201
     shown = api(operator, environment, "GET", "path")[1]
-    assert (shown["open"], shown["approval"]["approver"].split()[0], shown["seconds"]["whole"]["p50"]) == (True, approver.email, 120.0)
+    assert (shown["open"], shown["approval"]["approver"].split()[0], shown["seconds"]["whole"]["p50"]) == (True, approver.email, 126.0)
     assert api(administrator, environment, "POST", "apply", {"confirm": "erp"})[0] == 422
     assert not Run.objects.filter(operation="upgrades.apply").exists()
     code, started = api(administrator, environment, "POST", "apply", {"confirm": "erp1"})
