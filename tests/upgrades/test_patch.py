@@ -66,11 +66,16 @@ def outdated(own_company: Site, older: Path, organisation: Organisation) -> Iter
 
 def of_this_series(environment: Environment) -> Rehearsal:
     """The rows of a rehearsal of the patch."""
-    made = rehearsed(environment)
+    made = of_this_series_again(rehearsed(environment))
+    agreed(made)
+    return made
+
+
+def of_this_series_again(made: Rehearsal) -> Rehearsal:
+    """The rehearsal as one of the patch."""
     sealed = notes.digest([])
     Rehearsal.objects.filter(pk=made.pk).update(target=SERIES, version=newest(SERIES), notes_digest=sealed, report={})
     made.refresh_from_db()
-    agreed(made)
     return made
 
 
