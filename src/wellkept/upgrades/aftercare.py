@@ -4,14 +4,14 @@ What is timed changes nothing, but for a preference of Wellkept's own user that 
 what is said: a transaction counts as slower or faster only when chance is unlikely and the difference is one that a person notices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from statistics import median
 from typing import Any
 
 import psycopg
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -19,7 +19,7 @@ from wellkept.adapters.base import AdapterError, Site
 from wellkept.backups import checks
 from wellkept.estate import connect
 from wellkept.estate.access import Console
-from wellkept.estate.models import Person
+from wellkept.estate.models import Person, System
 from wellkept.lib.text import Message, message, reason
 from wellkept.operations import schedule
 from wellkept.operations.errors import Failed
@@ -235,9 +235,9 @@ def _fails(new: Sequence[Measurement], name: str) -> bool:
     return bool(tried) and all(value is None for value in tried[-1])
 
 
-def shown(system_ids: Sequence[int]) -> dict[str, list[Upgrade]]:
+def shown(systems: Collection[System] | QuerySet[System]) -> dict[str, list[Upgrade]]:
     """For the first pages: upgrades about which people are ``asked``, and those whose leftovers are ``due`` to go. Two queries."""
-    rows = Upgrade.objects.filter(system__in=system_ids).select_related("system").order_by("-started_at")
+    rows = Upgrade.objects.filter(system__in=systems).select_related("system").order_by("-started_at")
     return {
         "asked": list(rows.filter(state=UpgradeState.KEPT, followed_until__isnull=False, closing={})),
         "due": list(kept.due(rows)),

@@ -1,9 +1,11 @@
 """The way of one system to a release, as far as it was gone: assessed, rehearsed, agreed on, applied, followed up; and what comes next."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -136,10 +138,10 @@ class Planned:
     takes: Expected
 
 
-def planned(system_ids: list[int]) -> list[Planned]:
+def planned(systems: Collection[System] | QuerySet[System]) -> list[Planned]:
     """Upgrades that are announced for the coming days, the earliest first; what was withdrawn, used or overtaken is left out."""
     now = timezone.now()
-    rows = Approval.objects.filter(system__in=system_ids, planned_for__gt=now - timedelta(hours=1), planned_for__lt=now + AHEAD)
+    rows = Approval.objects.filter(system__in=systems, planned_for__gt=now - timedelta(hours=1), planned_for__lt=now + AHEAD)
     open_rows = rows.filter(withdrawn_at=None, used_at=None).select_related("system", "rehearsal").order_by("planned_for")[:MOST]
     return [
         Planned(row.system, row.rehearsal, row.planned_for, row.approved_at is not None, expected(row.rehearsal))

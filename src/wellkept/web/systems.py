@@ -160,8 +160,8 @@ def heading(request: shell.Request, one: System, tab: str) -> dict[str, Any]:
         "state": state,
         "verdict": verdicts.judge(state),
         "tab": tab,
-        "planned": path.planned([one.pk]),
-        "followed": aftercare.shown([one.pk]),
+        "planned": path.planned([one]),
+        "followed": aftercare.shown([one]),
         "may_operate": role is not None and order.index(role) >= order.index(Role.OPERATOR),
         "may_administer": role == Role.ADMINISTRATOR,
     }

@@ -36,7 +36,8 @@ class Line:
 @require_safe
 def today(request: shell.Request) -> HttpResponseBase:
     """The page that answers in thirty seconds whether anything needs a person."""
-    ids = list(visible_to(request.user, System).filter(organisation=request.organisation).values_list("pk", flat=True))
+    systems = visible_to(request.user, System).filter(organisation=request.organisation)
+    ids = list(systems.values_list("pk", flat=True))
     judged = sorted(((state, verdicts.judge(state)) for state in verdicts.states(ids)), key=lambda pair: verdicts.ORDER[pair[1].level])
     needs = [(state, verdict) for state, verdict in judged if verdict.level != verdicts.WELL]
     counts = {level: sum(verdict.level == level for _state, verdict in judged) for level in verdicts.ORDER}
@@ -51,8 +52,8 @@ def today(request: shell.Request) -> HttpResponseBase:
             "lines": lines(judged[:LINES]),
             "more_lines": max(0, len(judged) - LINES),
             "running": running(request),
-            "planned": path.planned(ids),
-            "followed": aftercare.shown(ids),
+            "planned": path.planned(systems),
+            "followed": aftercare.shown(systems),
             "ahead": ahead(request),
             "today": timezone.localtime(),
             "worker_missing": not runtime.live_workers(),
