@@ -1,6 +1,5 @@
 """Upgrades of a real ERP that are taken back by themselves because of time or a person, and one that cannot be: then nothing is deleted."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tests.services import sets, upgrading
 from tests.services.agreed import agreed
 from tests.services.installation import Installation, until
 from tests.services.tryton import NEXT
+from tests.services.turns import FULL
 from tests.services.upgrading import Production
 from wellkept.adapters.tryton import control
 from wellkept.backups import verdicts
@@ -30,7 +30,6 @@ from wellkept.upgrades import agree, limits
 from wellkept.upgrades.models import Rehearsal, Upgrade, UpgradeState
 
 pytestmark = pytest.mark.slow
-FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
 PATIENCE = 400.0
 LONG = 400.0
 """Seconds that the migration would take."""
