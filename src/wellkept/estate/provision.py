@@ -241,7 +241,7 @@ def take_over(organisation_id: int, name: str, person_id: int | None) -> dict[st
     if system is None:
         # Without a person it was the console that asked.
         who: Who = Person.objects.get(pk=person_id) if person_id is not None else Console()
-        title = f"Tryton {place.known().get('version', '')} ({place.known()['size']})"
+        title = f"Tryton ({place.known()['size']})"
         plan = adopt.plan(place.organisation, name, site(place), who=who, title=title)
         with transaction.atomic():
             system = adopt.apply(plan, who=who, extra={"provisioned": True, "cluster_port": place.known()["cluster_port"]})
