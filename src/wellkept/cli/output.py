@@ -73,8 +73,10 @@ def sentence(error: BaseException) -> str:
     from wellkept.lib.text import say
 
     first = error.args[0] if error.args else ""
-    text = say(first) if isinstance(first, Mapping) else str(error)
-    return text.strip() or type(error).__name__
+    text = (say(first) if isinstance(first, Mapping) else str(error)).strip() or type(error).__name__
+    if type(error).__module__ == "django.db.utils" and "connection" in text:
+        return f"the database of this installation does not answer; start it: wellkept up ({text.splitlines()[0]})"
+    return text
 
 
 def plain(text: str) -> str:
