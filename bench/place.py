@@ -8,6 +8,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,6 @@ def _put_back(here: Any, kept: Path) -> None:
     server = here.cluster().server()
     postgres.create_database(server, provision.DATABASE, owner=provision.OWNER)
     postgres.restore(here.server(provision.OWNER), provision.DATABASE, kept / "database", jobs=2)
-    tryton.write_config(provision.site(here))
+    tryton.write_config(replace(provision.site(here), server=here.server(provision.OWNER)))
     shutil.unpack_archive(kept / "files.tar", here.files)
     here.note(filled=True)
