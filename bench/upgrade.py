@@ -166,7 +166,7 @@ def _agree(environment: Any) -> None:
     from wellkept.estate.access import Console
     from wellkept.estate.models import Membership, Person, Role
     from wellkept.operations import windows
-    from wellkept.upgrades import agree
+    from wellkept.upgrades.consent import agree
 
     organisation, who = environment.system.organisation, Console("bench")
     windows.add_weekly(organisation, range(7), clock(0), clock(0), who=who, system=environment.system)

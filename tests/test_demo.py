@@ -24,7 +24,7 @@ from wellkept.home import Home
 from wellkept.lib.text import say
 from wellkept.operations import schedule, windows
 from wellkept.operations.models import Record, Schedule
-from wellkept.upgrades import agree
+from wellkept.upgrades.consent import agree
 from wellkept.upgrades.models import Approval
 
 

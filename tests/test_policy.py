@@ -32,7 +32,7 @@ from wellkept.lib.text import message
 from wellkept.operations import records, windows
 from wellkept.operations.models import Run, Schedule
 from wellkept.planning.figures import Difference
-from wellkept.upgrades.findings import digest, of_books
+from wellkept.upgrades.consent.findings import digest, of_books
 from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Rehearsal, Upgrade
 
 CANARY = "canary"

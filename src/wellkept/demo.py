@@ -232,7 +232,7 @@ def _agree(demo: Demo, environment: Any, target: str) -> None:
 
     from wellkept.estate.models import Person
     from wellkept.operations import windows
-    from wellkept.upgrades import agree
+    from wellkept.upgrades.consent import agree
 
     administrator, approver = (Person.objects.get(email=email) for email in (EMAIL, SECOND))
     now = timezone.now()

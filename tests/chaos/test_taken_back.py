@@ -26,7 +26,8 @@ from wellkept.lib.text import say
 from wellkept.operations import runtime, windows
 from wellkept.operations.models import Lease, Run, Step, StepState, Window
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import agree, limits
+from wellkept.upgrades import limits
+from wellkept.upgrades.consent import waivers
 from wellkept.upgrades.models import Rehearsal, Upgrade, UpgradeState
 
 pytestmark = pytest.mark.slow
@@ -100,7 +101,7 @@ def a_closing_window(production: Production) -> Iterator[None]:
     Window.objects.all().delete()
     now = timezone.now()
     windows.add_once(organisation, now - timedelta(hours=1), now + timedelta(seconds=LEFT), who=Console("tests"))
-    agree.waive(production.environment, NEXT, "window", reason="it has to be today", hours=1, who=Console("tests"))
+    waivers.waive(production.environment, NEXT, "window", reason="it has to be today", hours=1, who=Console("tests"))
     yield
     Window.objects.all().delete()
 

@@ -14,7 +14,7 @@ from wellkept.estate.access import Console
 from wellkept.estate.models import Environment, Organisation, Person, Role
 from wellkept.operations import windows
 from wellkept.operations.models import Run, RunState, Step, StepState, Window
-from wellkept.upgrades import agree
+from wellkept.upgrades.consent import agree
 from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState
 
 

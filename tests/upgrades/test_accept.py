@@ -14,8 +14,9 @@ from wellkept.estate.models import Environment, Person, System
 from wellkept.lib.text import say
 from wellkept.operations.models import Record
 from wellkept.planning.figures import Difference
-from wellkept.upgrades import accept, findings, gates
-from wellkept.upgrades.findings import Accepted
+from wellkept.upgrades import gates
+from wellkept.upgrades.consent import accept, findings
+from wellkept.upgrades.consent.findings import Accepted
 from wellkept.upgrades.models import Acceptance, Rehearsal
 
 LOG = LogEntry("ERROR", "trytond.modules.ours", "row 4711 of erp_next_1a2b3c4d was left at 10:02:07,123", None)

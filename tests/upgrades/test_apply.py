@@ -25,7 +25,8 @@ from wellkept.estate.access import Console
 from wellkept.estate.models import Environment, Organisation
 from wellkept.operations import scratch, windows
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import agree, apply, gates, notes, work
+from wellkept.upgrades import apply, gates, notes, work
+from wellkept.upgrades.consent import agree
 from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Upgrade, UpgradeState
 
 GOOD = "migrated_and_kept"

@@ -16,7 +16,8 @@ from wellkept.lib.text import say
 from wellkept.operations import records, windows
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Record, Run, RunState, Window
-from wellkept.upgrades import agree, expect, gates
+from wellkept.upgrades import expect, gates
+from wellkept.upgrades.consent import agree, waivers
 from wellkept.upgrades.models import Acceptance, Approval, Rehearsal, RehearsalState, Upgrade, Waiver
 
 CONSOLE = Console("root")
@@ -44,7 +45,7 @@ def test_without_a_rehearsal_a_window_and_a_proof_nothing_opens(environment: Env
     with pytest.raises(Invalid, match="has to have succeeded"):
         agree.ask(environment, "8.0", who=CONSOLE)
     with pytest.raises(Invalid, match="has to have succeeded"):
-        agree.waive(environment, "8.0", "window", reason="x", hours=1, who=CONSOLE)
+        waivers.waive(environment, "8.0", "window", reason="x", hours=1, who=CONSOLE)
     assert not Approval.objects.exists()
     assert not Waiver.objects.exists()
 
@@ -83,7 +84,7 @@ def test_who_approves_on_this_machine_cannot_start_it_there(rehearsal: Rehearsal
 def test_an_approval_and_a_waiver_are_for_exactly_what_was_rehearsed(changed: str, rehearsal: Rehearsal) -> None:
     environment = rehearsal.environment
     agreed(rehearsal)
-    agree.waive(environment, "8.0", "freeze", reason="x", hours=1, who=CONSOLE)
+    waivers.waive(environment, "8.0", "freeze", reason="x", hours=1, who=CONSOLE)
     freeze(environment)
     assert shut(environment) == set()
     if changed == "version":
@@ -169,20 +170,20 @@ def test_an_administrator_waives_a_gate_for_a_while_and_never_one_that_protects_
     assert shut(environment) == {"age", "approval", "window", "backup"}
     for gate in ("rehearsal", "backup", "notes", "modules", "room-copy", "role", "run", "nonsense"):
         with pytest.raises(Invalid, match="protects the data"):
-            agree.waive(environment, "8.0", gate, reason="x", hours=1, who=administrator)
+            waivers.waive(environment, "8.0", gate, reason="x", hours=1, who=administrator)
     for reason, hours in ((" ", 1), ("x", 0), ("x", 15 * 24)):
         with pytest.raises(Invalid):
-            agree.waive(environment, "8.0", "window", reason=reason, hours=hours, who=administrator)
+            waivers.waive(environment, "8.0", "window", reason=reason, hours=hours, who=administrator)
     with pytest.raises(Denied):
-        agree.waive(environment, "8.0", "window", reason="x", hours=1, who=approver)
+        waivers.waive(environment, "8.0", "window", reason="x", hours=1, who=approver)
     assert not Waiver.objects.exists()
-    for gate in agree.WAIVABLE:
-        agree.waive(environment, "8.0", gate, reason="only one of us is left", hours=2, who=administrator)
+    for gate in waivers.WAIVABLE:
+        waivers.waive(environment, "8.0", gate, reason="only one of us is left", hours=2, who=administrator)
     seen = gates.known(environment, "8.0", starter=administrator)
     assert {gate.name for gate in seen.shut} == {"backup"}
     assert [one["gate"] for one in seen.waived] == ["age", "approval", "window"], "what holds needs no waiver"
     assert {(one["author"], one["reason"]) for one in seen.waived} == {(administrator.email, "only one of us is left")}
-    agree.revoke(Waiver.objects.get(gate="window"), who=administrator)
+    waivers.revoke(Waiver.objects.get(gate="window"), who=administrator)
     Waiver.objects.filter(gate="age").update(ends_at=timezone.now())
     assert shut(environment) == {"age", "window", "backup"}
     told = [say(entry.summary) for entry in Record.objects.filter(kind="upgrades.waiver")]

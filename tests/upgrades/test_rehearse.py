@@ -15,7 +15,8 @@ from wellkept.backups import copy, drill
 from wellkept.estate.models import Person
 from wellkept.operations import scratch
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import accept, findings, rehearse
+from wellkept.upgrades import rehearse
+from wellkept.upgrades.consent import accept, findings
 from wellkept.upgrades.models import Acceptance, Rehearsal, RehearsalState
 
 GOOD = "wellkept_kept"

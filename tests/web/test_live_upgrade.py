@@ -14,7 +14,7 @@ from tests.web.test_upgrades import text
 from wellkept.estate.models import Environment, Person
 from wellkept.operations import registry
 from wellkept.operations.models import Run, RunState, StepState
-from wellkept.upgrades import findings
+from wellkept.upgrades.consent import findings
 from wellkept.upgrades.models import Upgrade
 
 BUTTON = 'data-dialog="cancel"'

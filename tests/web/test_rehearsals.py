@@ -24,7 +24,8 @@ from wellkept.estate.models import Environment, Organisation, Person
 from wellkept.lib.text import message
 from wellkept.operations.models import Run, Step
 from wellkept.planning.figures import Difference
-from wellkept.upgrades import findings, rehearsals
+from wellkept.upgrades import rehearsals
+from wellkept.upgrades.consent import findings
 from wellkept.upgrades.models import Acceptance, Rehearsal
 from wellkept.web import papers
 

@@ -15,8 +15,9 @@ from wellkept.backups.models import Repository
 from wellkept.estate import access
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Role, System
-from wellkept.upgrades import agree, gates, queries
+from wellkept.upgrades import gates, queries
 from wellkept.upgrades import path as paths
+from wellkept.upgrades.consent import agree, waivers
 
 router = Router(tags=["upgrades"])
 PLACE = "/systems/{int:system_id}/upgrades/{str:target}"
@@ -27,9 +28,9 @@ class AskIn(Schema):
 
 
 class WaiverIn(Schema):
-    gate: str = Field(description=f"One of {', '.join(agree.WAIVABLE)}; the others protect the data.")
+    gate: str = Field(description=f"One of {', '.join(waivers.WAIVABLE)}; the others protect the data.")
     reason: str = Field("", description="Why; kept with it, in the record and with the upgrade.")
-    hours: float = Field(24, description=f"For how long, at most {agree.LONGEST_HOURS}.")
+    hours: float = Field(24, description=f"For how long, at most {waivers.LONGEST_HOURS}.")
 
 
 class ApplyIn(Schema):
@@ -72,13 +73,13 @@ def withdraw_upgrade(request: HttpRequest, system_id: int, target: str) -> Any:
 @router.post(f"{PLACE}/waive", response={201: dict[str, Any]}, summary="Have a gate count as open for a while, for exactly what was rehearsed")
 def waive_gate(request: HttpRequest, system_id: int, target: str, wish: WaiverIn) -> Any:
     environment = _environment(request, Role.ADMINISTRATOR, system_id)
-    return Status(201, queries.plain_waiver(agree.waive(environment, target, wish.gate, reason=wish.reason, hours=wish.hours, who=who(request))))
+    return Status(201, queries.plain_waiver(waivers.waive(environment, target, wish.gate, reason=wish.reason, hours=wish.hours, who=who(request))))
 
 
 @router.delete(f"{PLACE}/waive/{{str:gate}}", response=dict[str, Any], summary="End a waiver")
 def end_waiver(request: HttpRequest, system_id: int, target: str, gate: str) -> Any:
     environment = _environment(request, Role.ADMINISTRATOR, system_id)
-    return queries.plain_waiver(agree.revoke(agree.waived(environment, target, gate), who=who(request)))
+    return queries.plain_waiver(waivers.revoke(waivers.of_gate(environment, target, gate), who=who(request)))
 
 
 @router.post(f"{PLACE}/apply", response={202: RunOut}, summary="Upgrade production as it was rehearsed")

@@ -10,7 +10,8 @@ from ninja.pagination import paginate
 from wellkept.api.auth import allowed, seen, who
 from wellkept.estate import access
 from wellkept.estate.models import Role
-from wellkept.upgrades import accept, findings, queries, rehearsals
+from wellkept.upgrades import queries, rehearsals
+from wellkept.upgrades.consent import accept, findings
 from wellkept.upgrades.models import Acceptance, Rehearsal, RehearsalState
 
 router = Router(tags=["upgrades"])

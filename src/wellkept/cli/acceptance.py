@@ -9,7 +9,8 @@ from wellkept.cli.output import Json
 from wellkept.cli.pick import SystemArgument
 from wellkept.estate import access
 from wellkept.estate.errors import Invalid, NotFound
-from wellkept.upgrades import accept, findings, rehearsals
+from wellkept.upgrades import rehearsals
+from wellkept.upgrades.consent import accept, findings
 from wellkept.upgrades.models import Acceptance, Rehearsal
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What people accept of a rehearsal: lines of the log, differences of the books.")

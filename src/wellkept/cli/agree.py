@@ -12,7 +12,8 @@ from wellkept.cli.output import Json
 from wellkept.cli.pick import SystemArgument
 from wellkept.estate.errors import Invalid
 from wellkept.lib.text import say
-from wellkept.upgrades import agree, queries
+from wellkept.upgrades import queries
+from wellkept.upgrades.consent import agree, waivers
 from wellkept.upgrades.gates import Seen
 from wellkept.upgrades.models import Approval
 
@@ -47,19 +48,19 @@ def withdraw(system: SystemArgument, to: To, as_json: Json = False) -> None:
 
 def waive(
     system: SystemArgument,
-    gate: Annotated[str, typer.Argument(help=f"One of {', '.join(agree.WAIVABLE)}; the others protect the data.")],
+    gate: Annotated[str, typer.Argument(help=f"One of {', '.join(waivers.WAIVABLE)}; the others protect the data.")],
     to: To,
     reason: Annotated[str | None, typer.Option(help="Why; kept with it, in the record and with the upgrade.")] = None,
-    hours: Annotated[float, typer.Option(help=f"For how long, at most {agree.LONGEST_HOURS}.")] = DAY_HOURS,
+    hours: Annotated[float, typer.Option(help=f"For how long, at most {waivers.LONGEST_HOURS}.")] = DAY_HOURS,
     end: Annotated[bool, typer.Option("--end", help="End the waiver instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """Have a gate count as open for a while, for exactly what was rehearsed."""
     environment = pick.environment(system)
     if end:
-        made = agree.revoke(agree.waived(environment, to, gate), who=pick.WHO)
+        made = waivers.revoke(waivers.of_gate(environment, to, gate), who=pick.WHO)
     else:
-        made = agree.waive(environment, to, gate, reason=reason or "", hours=hours, who=pick.WHO)
+        made = waivers.waive(environment, to, gate, reason=reason or "", hours=hours, who=pick.WHO)
     until = "no longer waived" if end else f"waived until {made.ends_at:%Y-%m-%d %H:%M} UTC"
     output.emit(queries.plain_waiver(made) if as_json else f"The gate {gate} is {until}.", as_json=as_json)
 

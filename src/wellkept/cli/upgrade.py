@@ -17,8 +17,9 @@ from wellkept.estate.errors import NotFound
 from wellkept.estate.models import Environment, Role, System
 from wellkept.operations import runtime
 from wellkept.operations.models import RunState
-from wellkept.upgrades import findings, gates, patch, queries
+from wellkept.upgrades import gates, patch, queries
 from wellkept.upgrades import rehearsals as rehearsals_
+from wellkept.upgrades.consent import findings
 from wellkept.upgrades.expect import expected
 from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeState
 

@@ -26,9 +26,10 @@ from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import accept, aftercare, agree, gates, notes, production, work
+from wellkept.upgrades import aftercare, gates, notes, production, work
+from wellkept.upgrades.consent import accept, agree
+from wellkept.upgrades.consent.findings import Accepted
 from wellkept.upgrades.expect import expected
-from wellkept.upgrades.findings import Accepted
 from wellkept.upgrades.models import RehearsalState, Upgrade, UpgradeState
 from wellkept.upgrades.work import Work
 

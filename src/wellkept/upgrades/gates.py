@@ -19,7 +19,8 @@ from wellkept.lib.text import Message, message
 from wellkept.operations import windows
 from wellkept.operations.models import OPEN_STATES, Run
 from wellkept.tools import databases
-from wellkept.upgrades import accept, agree, assess, needs, notes, patch, work
+from wellkept.upgrades import assess, needs, notes, patch, work
+from wellkept.upgrades.consent import accept, agree, waivers
 from wellkept.upgrades.expect import Expected, expected
 from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Waiver
 
@@ -49,7 +50,7 @@ class Gate:
     @property
     def waivable(self) -> bool:
         """Whether an administrator may waive it."""
-        return self.name in agree.WAIVABLE
+        return self.name in waivers.WAIVABLE
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def known(environment: Environment, target: str, *, starter: Person | None = Non
     if good is not None:
         found += [_young(good), *_accepted(good), _approved(approval, starter)]
     found += [_proven(environment), *plans(environment, expected(good) if good is not None else None), _alone(environment, run_id)]
-    waived: Mapping[str, Waiver] = agree.waivers(good) if good is not None else {}
+    waived: Mapping[str, Waiver] = waivers.standing(good) if good is not None else {}
     return Seen([replace(gate, waiver=waived.get(gate.name)) if gate.waivable else gate for gate in found], good, approval)
 
 

@@ -91,7 +91,7 @@ class Acceptance(models.Model):
     """A person's word that one finding of an upgrade is meant to be: lines of the migration's log, or a difference of the books.
 
     ``finding`` is an entry of ``Rehearsal.judged`` or ``Rehearsal.compared`` without what is only said, and ``digest`` its SHA-256. ``rule`` says how
-    far it goes (see ``upgrades.accept``). Like a note it counts for production once a second person approved it, and never after ``revoked_at``.
+    far it goes (see ``consent.accept``). Like a note it counts for production once a second person approved it, and never after ``revoked_at``.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="acceptances")
@@ -136,7 +136,7 @@ class Rehearsal(models.Model):
 
     ``version`` is the exact new version, ``modules`` are those that were active, ``notes_digest`` stands for the notes that were done. ``log`` is the
     end of the migration's log, ``differences`` stored sentences, ``report`` the results of its phases as plain data. ``judged`` are the warnings and
-    errors of the log and ``compared`` all that changed in the books, each with who means it to be so (see ``upgrades.findings``).
+    errors of the log and ``compared`` all that changed in the books, each with who means it to be so (see ``consent.findings``).
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="rehearsals")
@@ -176,7 +176,7 @@ class Rehearsal(models.Model):
 class Approval(models.Model):
     """A second person's word that production may be upgraded as it was rehearsed, once.
 
-    It is for one rehearsal, and ``digest`` stands for what that was (see ``upgrades.agree``). ``author``, who asked, and approver are two persons,
+    It is for one rehearsal, and ``digest`` stands for what that was (see ``consent.agree``). ``author``, who asked, and approver are two persons,
     named as in records; it waits until ``approved_at``, and counts no more after ``withdrawn_at`` or ``used_at``, when an upgrade closed the
     ERP by it. ``planned_for`` is when people are told that it begins.
     """

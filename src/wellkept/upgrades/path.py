@@ -15,7 +15,8 @@ from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Kind, Role, System
 from wellkept.operations import runtime
 from wellkept.operations.models import OPEN_STATES, Run
-from wellkept.upgrades import agree, gates, patch, queries, releases
+from wellkept.upgrades import gates, patch, queries, releases
+from wellkept.upgrades.consent import agree
 from wellkept.upgrades.expect import Expected, expected
 from wellkept.upgrades.gates import Seen
 from wellkept.upgrades.models import Approval, Assessment, Rehearsal, Upgrade, UpgradeState

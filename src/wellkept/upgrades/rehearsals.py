@@ -12,7 +12,8 @@ from wellkept.lib.text import Message, message, say
 from wellkept.operations.models import Step, StepState
 from wellkept.operations.runbook import CLEAN_UP
 from wellkept.planning.forecast import quantile
-from wellkept.upgrades import accept, findings, queries
+from wellkept.upgrades import queries
+from wellkept.upgrades.consent import accept, findings
 from wellkept.upgrades.models import Acceptance, Rehearsal, RehearsalState
 
 NEWEST = 20

@@ -22,8 +22,9 @@ from wellkept.operations.models import Run
 from wellkept.tools import postgres
 from wellkept.trials import run as flows
 from wellkept.trials.compare import compare
-from wellkept.upgrades import accept, assess, gates, needs, notes, patch, work
-from wellkept.upgrades.findings import Accepted
+from wellkept.upgrades import assess, gates, needs, notes, patch, work
+from wellkept.upgrades.consent import accept
+from wellkept.upgrades.consent.findings import Accepted
 from wellkept.upgrades.models import Rehearsal, RehearsalState
 from wellkept.upgrades.work import Work
 

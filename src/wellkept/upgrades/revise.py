@@ -20,7 +20,8 @@ from wellkept.estate.models import Role, System
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.lib.text import Message, message
 from wellkept.operations import records
-from wellkept.upgrades import releases, second
+from wellkept.upgrades import releases
+from wellkept.upgrades.consent import signing
 from wellkept.upgrades.models import NoteVersion
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
@@ -119,13 +120,13 @@ def approve(version: NoteVersion, *, who: Who) -> NoteVersion:
     Raises Denied to its author and to whoever may not approve, Taken when it was approved or followed by a newer one meanwhile.
     """
     access.require(who, Role.APPROVER, version)
-    second.refuse_author(version, who)
+    signing.refuse_author(version, who)
     with transaction.atomic():
         siblings = NoteVersion.objects.filter(system=version.system, current=version.current, target=version.target, name=version.name)
         newest = siblings.select_for_update().order_by("-version").first()
         if newest is None or newest.pk != version.pk or newest.approved_at is not None:
             raise Taken(gettext_noop("nothing was approved: there is a newer version of this note, or it is approved already"))
-        second.sign(newest, who)
+        signing.sign(newest, who)
         told = gettext_noop("Note {name}, version {version}, was approved for {system}, from {current} to {target}")
         _record(newest, told, who)
     return newest
@@ -152,8 +153,7 @@ def checked(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _version(way: Jump, name: str, content: dict[str, Any], *, disabled: bool, reason: str, who: Who, told: str) -> NoteVersion:
     access.require(who, Role.ADMINISTRATOR, way.system)
-    if not reason.strip():
-        raise Invalid(gettext_noop("say why: the reason is kept with the version"))
+    why = signing.reason(reason)
     latest = NoteVersion.objects.filter(system=way.system, current=way.current, target=way.target, name=name).order_by("-version").first()
     try:
         with transaction.atomic():
@@ -166,9 +166,8 @@ def _version(way: Jump, name: str, content: dict[str, Any], *, disabled: bool, r
                 version=latest.version + 1 if latest else 1,
                 content=content,
                 disabled=disabled,
-                reason=reason.strip(),
-                author=access.actor(who),
-                author_person=access.person_of(who),
+                reason=why,
+                **signing.written(who),
             )
             _record(made, told, who)
     except IntegrityError as error:

@@ -26,8 +26,8 @@ from wellkept.operations.errors import Failed
 from wellkept.planning.figures import Difference, Figure, compare, from_json, sentences, to_json
 from wellkept.tools import command, confined, databases, postgres
 from wellkept.tools.postgres import Server
-from wellkept.upgrades import findings
-from wellkept.upgrades.findings import Accepted, Finding
+from wellkept.upgrades.consent import findings
+from wellkept.upgrades.consent.findings import Accepted, Finding
 from wellkept.upgrades.notes import Effective
 
 HOUR = 3600.0

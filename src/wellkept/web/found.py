@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wellkept.adapters.trial import PASSED
-from wellkept.upgrades import accept, findings, rehearsals
-from wellkept.upgrades.findings import Accepted
+from wellkept.upgrades import rehearsals
+from wellkept.upgrades.consent import accept, findings
+from wellkept.upgrades.consent.findings import Accepted
 from wellkept.upgrades.models import Acceptance, Rehearsal
 
 

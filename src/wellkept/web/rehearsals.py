@@ -17,7 +17,8 @@ from wellkept.estate import access
 from wellkept.estate.access import Denied, visible_to
 from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Environment, Kind, Role
-from wellkept.upgrades import accept, findings, patch
+from wellkept.upgrades import patch
+from wellkept.upgrades.consent import accept, findings
 from wellkept.upgrades.models import Acceptance, Rehearsal, RehearsalState
 from wellkept.web import backups, found, lists, papers, shell, systems
 from wellkept.web.told import refusal

@@ -30,7 +30,7 @@ from wellkept.estate.models import Role, System
 from wellkept.operations import queries, runtime
 from wellkept.operations.models import OPEN_STATES, MaintenanceType, Record, Run, RunState, Step
 from wellkept.planning.forecast import MIN_HISTORY
-from wellkept.upgrades import accept
+from wellkept.upgrades.consent import accept
 from wellkept.upgrades.models import Rehearsal, Upgrade
 from wellkept.web import bars, found, lists, shell, titles, way_back, words
 from wellkept.web.told import refusal

@@ -19,8 +19,9 @@ from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Environment, Role, System
 from wellkept.operations import runtime, windows
 from wellkept.operations.errors import Failed
-from wellkept.upgrades import agree, gates
+from wellkept.upgrades import gates
 from wellkept.upgrades import path as paths
+from wellkept.upgrades.consent import agree, waivers
 from wellkept.upgrades.models import UpgradeState
 from wellkept.web import shell, systems
 from wellkept.web import told as sentences
@@ -140,8 +141,8 @@ def waive(request: shell.Request, system_id: int, target: str) -> HttpResponseBa
 
     def done(place: Environment) -> object:
         if "end" in request.POST:
-            return agree.revoke(agree.waived(place, target, wish["gate"]), who=request.user)
-        return agree.waive(place, target, wish["gate"], reason=wish["reason"], hours=wish["hours"], who=request.user)
+            return waivers.revoke(waivers.of_gate(place, target, wish["gate"]), who=request.user)
+        return waivers.waive(place, target, wish["gate"], reason=wish["reason"], hours=wish["hours"], who=request.user)
 
     return said(request, system_id, target, Role.ADMINISTRATOR, done, _("Saved."))
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 
 from wellkept.lib.text import Message
-from wellkept.upgrades import accept
+from wellkept.upgrades.consent import accept
 from wellkept.upgrades.models import Acceptance
 from wellkept.upgrades.report import PLACES
 from wellkept.web import marks, release_words, titles, words

@@ -1,12 +1,12 @@
-"""Agree on an upgrade of production: one person asks, a second one approves; an administrator may waive a gate.
+"""Agree on an upgrade of production: one person asks, a second one approves.
 
-Both words are for one rehearsal and all that it stands for: where, from which release to which exact version, with which modules, notes and
-accepted findings. When any of these is another one, they do not count. An approval is good for one upgrade, and can be withdrawn until that has
+The word is for one rehearsal and all that it stands for: where, from which release to which exact version, with which modules, notes and
+accepted findings. When any of these is another one, it does not count. An approval is good for one upgrade, and can be withdrawn until that has
 closed the ERP.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -16,17 +16,14 @@ from django.utils.translation import gettext_noop
 from wellkept.estate import access
 from wellkept.estate.access import Who
 from wellkept.estate.errors import Invalid, Taken
-from wellkept.estate.models import Environment, Person, Role
+from wellkept.estate.models import Environment, Role
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.lib.text import message
 from wellkept.operations import records
 from wellkept.operations.errors import Failed
-from wellkept.upgrades import releases, second
+from wellkept.upgrades import releases
+from wellkept.upgrades.consent import signing
 from wellkept.upgrades.models import Acceptance, Approval, Rehearsal, RehearsalState, Upgrade, Waiver
-
-WAIVABLE = ("age", "approval", "window", "freeze")
-"""Gates about people and their plans. Those about the data (what was rehearsed, what is proven, room, rights, other runs) cannot be waived."""
-LONGEST_HOURS = 14 * 24
 
 
 def rehearsed(environment: Environment, target: str, current: str = "") -> Rehearsal | None:
@@ -51,28 +48,20 @@ def standing(rehearsal: Rehearsal) -> Approval | None:
     return Approval.objects.filter(rehearsal=rehearsal, digest=digest(rehearsal), withdrawn_at=None, used_at=None).first()
 
 
-def waivers(rehearsal: Rehearsal) -> dict[str, Waiver]:
-    """What is waived for exactly this now, by gate. Two queries."""
-    rows = Waiver.objects.filter(rehearsal=rehearsal, digest=digest(rehearsal), revoked_at=None, ends_at__gt=timezone.now())
-    return {row.gate: row for row in rows.order_by("ends_at")}
-
-
 def ask(environment: Environment, target: str, *, who: Who, planned_for: datetime | None = None) -> Approval:
     """Ask for the approval of the upgrade as it was rehearsed. An older one for something else goes.
 
     Raises Denied, Invalid without a rehearsal that succeeded or with a start that is past, Taken when it was asked for already.
     """
     access.require(who, Role.OPERATOR, environment)
-    one = _succeeded(environment, target)
+    one = succeeded(environment, target)
     if planned_for is not None and planned_for <= timezone.now():
         raise Invalid(gettext_noop("the planned start is past already"))
     sealed = digest(one)
     try:
         with transaction.atomic():
             _withdraw_others(one, sealed, who)
-            made = Approval.objects.create(
-                **_place(one), digest=sealed, planned_for=planned_for, author=access.actor(who), author_person=_person(who)
-            )
+            made = Approval.objects.create(**place(one), **signing.written(who), digest=sealed, planned_for=planned_for)
             _record(made, gettext_noop("The approval was asked for: {system}, from {current} to {version}"), who)
     except IntegrityError as error:
         raise Taken(gettext_noop("this was asked for already")) from error
@@ -82,12 +71,12 @@ def ask(environment: Environment, target: str, *, who: Who, planned_for: datetim
 def approve(approval: Approval, *, who: Who) -> Approval:
     """Agree to it. Raises Denied to whoever asked or may not approve, Taken when it is approved, withdrawn or of something else meanwhile."""
     access.require(who, Role.APPROVER, approval)
-    second.refuse_author(approval, who)
+    signing.refuse_author(approval, who)
     with transaction.atomic():
-        row = _locked(approval)
+        row = signing.locked(approval)
         if row.approved_at or row.withdrawn_at or row.used_at or row.digest != digest(row.rehearsal):
             raise Taken(gettext_noop("nothing was approved: it is approved or withdrawn already, or something has changed since it was asked for"))
-        second.sign(row, who)
+        signing.sign(row, who)
         _record(row, gettext_noop("Approved: {system}, from {current} to {version}"), who)
     return row
 
@@ -98,53 +87,13 @@ def withdraw(approval: Approval, *, who: Who) -> Approval:
     if access.person_of(who) is None or access.person_of(who) != approval.author_person:
         access.require(who, Role.APPROVER, approval)
     with transaction.atomic():
-        row = _locked(approval)
+        row = signing.locked(approval)
         if row.used_at is not None:
             raise Taken(gettext_noop("it is too late: an upgrade has closed the ERP by this approval; cancel its run to take it back"))
         if row.withdrawn_at is not None:
             raise Taken(gettext_noop("this was withdrawn already"))
         _end(row, who)
     return row
-
-
-def waive(environment: Environment, target: str, gate: str, *, reason: str, hours: float, who: Who) -> Waiver:
-    """Have a gate count as open for so many hours. Raises Denied, and Invalid for one that protects the data, without a reason or a rehearsal."""
-    access.require(who, Role.ADMINISTRATOR, environment)
-    if gate not in WAIVABLE:
-        raise Invalid(
-            gettext_noop("{gate} cannot be waived, because it protects the data; possible are {known}"), gate=gate, known=", ".join(WAIVABLE)
-        )
-    if not reason.strip():
-        raise Invalid(gettext_noop("say why: the reason is kept with it"))
-    if not 0 < hours <= LONGEST_HOURS:
-        raise Invalid(gettext_noop("a gate is waived for at most {hours} hours"), hours=LONGEST_HOURS)
-    one = _succeeded(environment, target)
-    ends = timezone.now() + timedelta(hours=hours)
-    with transaction.atomic():
-        made = Waiver.objects.create(
-            **_place(one),
-            digest=digest(one),
-            gate=gate,
-            reason=reason.strip(),
-            author=access.actor(who),
-            author_person=_person(who),
-            ends_at=ends,
-        )
-        told = gettext_noop("The gate {gate} was waived until {until}: {system}, from {current} to {version} ({reason})")
-        _record(made, told, who, gate=gate, reason=made.reason, until=ends.isoformat(timespec="seconds"))
-    return made
-
-
-def revoke(waiver: Waiver, *, who: Who) -> Waiver:
-    """Have a waiver count no more. Raises Denied, Taken when it was revoked already."""
-    access.require(who, Role.ADMINISTRATOR, waiver)
-    with transaction.atomic():
-        if Waiver.objects.filter(pk=waiver.pk, revoked_at=None).update(revoked_at=timezone.now(), revoked_by=access.actor(who)) != 1:
-            raise Taken(gettext_noop("this was revoked already"))
-        told = gettext_noop("The gate {gate} is no longer waived: {system}, from {current} to {version}")
-        _record(waiver, told, who, gate=waiver.gate)
-    waiver.refresh_from_db()
-    return waiver
 
 
 @transaction.atomic
@@ -170,16 +119,8 @@ def open_approval(environment: Environment, target: str) -> Approval:
     return found
 
 
-def waived(environment: Environment, target: str, gate: str) -> Waiver:
-    """What is waived of a gate now. Raises Invalid where it is not."""
-    one = rehearsed(environment, target)
-    found = waivers(one).get(gate) if one is not None else None
-    if found is None:
-        raise Invalid(gettext_noop("the gate {gate} is not waived"), gate=gate)
-    return found
-
-
-def _succeeded(environment: Environment, target: str) -> Rehearsal:
+def succeeded(environment: Environment, target: str) -> Rehearsal:
+    """The newest rehearsal of the way, which counts. Raises Invalid where there is none, or it failed."""
     one = rehearsed(environment, target)
     if one is None or one.state != RehearsalState.SUCCEEDED:
         raise Invalid(gettext_noop("the newest rehearsal of this upgrade has to have succeeded first"))
@@ -204,22 +145,19 @@ def _findings(rows: Any) -> list[list[str]]:
     return sorted([one, rule] for one, rule in rows.values_list("digest", "rule"))
 
 
-def _place(one: Rehearsal) -> dict[str, Any]:
+def place(one: Rehearsal) -> dict[str, Any]:
+    """What a word about a rehearsal belongs to, as the columns of a row."""
     return {"organisation_id": one.organisation_id, "system_id": one.system_id, "environment_id": one.environment_id, "rehearsal": one}
 
 
-def _person(who: Who) -> Person | None:
-    return access.person_of(who)
+def _record(row: Approval, told: str, who: Who) -> None:
+    record("upgrades.approval", row, told, who)
 
 
-def _locked(approval: Approval) -> Approval:
-    return Approval.objects.select_for_update(of=("self",)).select_related("organisation", "system", "rehearsal").get(pk=approval.pk)
-
-
-def _record(row: Approval | Waiver, told: str, who: Who, **more: str) -> None:
+def record(kind: str, row: Approval | Waiver, told: str, who: Who, **more: str) -> None:
+    """Note in the record what somebody said about a rehearsal; ``told`` may name the system, current, target, version and ``more``."""
     one = row.rehearsal
     names: Mapping[str, str] = {"current": one.current, "target": one.target, "version": one.version, **more}
     said = message(told, system=row.system.name, **names)
-    kind = "upgrades.waiver" if isinstance(row, Waiver) else "upgrades.approval"
     data = {"id": row.pk, "rehearsal": one.pk, "digest": row.digest, **names}
     records.append(row.organisation, kind, said, actor=access.actor(who), system=row.system, data=data)

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from wellkept.estate import access
@@ -18,8 +17,8 @@ from wellkept.estate.errors import Invalid, NotFound, Taken
 from wellkept.estate.models import Role, System
 from wellkept.lib.text import Message, message
 from wellkept.operations import records
-from wellkept.upgrades import findings, second
-from wellkept.upgrades.findings import Accepted, Finding
+from wellkept.upgrades.consent import findings, signing
+from wellkept.upgrades.consent.findings import Accepted, Finding
 from wellkept.upgrades.models import Acceptance, Rehearsal, Upgrade
 
 Looked = Rehearsal | Upgrade
@@ -62,8 +61,7 @@ def accept(looked: Looked, digest: str, *, rule: str = findings.EXACT, reason: s
     """
     access.require(who, Role.ADMINISTRATOR, looked.system)
     found = _found(looked, digest)
-    if not reason.strip():
-        raise Invalid(gettext_noop("say why: the reason is kept with it"))
+    why = signing.reason(reason)
     if rule not in findings.RULES or (rule == findings.SAME_CHANGE and (found["kind"] != "books" or findings.change(found) is None)):
         raise Invalid(gettext_noop("the rule {rule} does not fit: exact, or same_change for a number of the books"), rule=rule)
     try:
@@ -76,9 +74,8 @@ def accept(looked: Looked, digest: str, *, rule: str = findings.EXACT, reason: s
                 finding=_kept(found),
                 digest=digest,
                 rule=rule,
-                reason=reason.strip(),
-                author=access.actor(who),
-                author_person=access.person_of(who),
+                reason=why,
+                **signing.written(who),
             )
             _record(made, gettext_noop("Accepted for {system}, from {current} to {target}: {finding} ({reason})"), who)
     except IntegrityError as error:
@@ -89,12 +86,12 @@ def accept(looked: Looked, digest: str, *, rule: str = findings.EXACT, reason: s
 def approve(acceptance: Acceptance, *, who: Who) -> Acceptance:
     """Let production take it. Raises Denied to its author and to whoever may not approve, Taken when it was approved or revoked meanwhile."""
     access.require(who, Role.APPROVER, acceptance)
-    second.refuse_author(acceptance, who)
+    signing.refuse_author(acceptance, who)
     with transaction.atomic():
-        row = _locked(acceptance)
-        if row is None or row.approved_at is not None:
+        row = signing.locked(acceptance)
+        if row.revoked_at is not None or row.approved_at is not None:
             raise Taken(gettext_noop("nothing was approved: it is approved already, or revoked"))
-        second.sign(row, who)
+        signing.sign(row, who)
         _record(row, gettext_noop("Approved for {system}, from {current} to {target}: {finding} ({reason})"), who)
     return row
 
@@ -103,11 +100,7 @@ def revoke(acceptance: Acceptance, *, who: Who) -> Acceptance:
     """Have it count no more. Raises Denied, Taken when it was revoked already."""
     access.require(who, Role.ADMINISTRATOR, acceptance)
     with transaction.atomic():
-        row = _locked(acceptance)
-        if row is None:
-            raise Taken(gettext_noop("this was revoked already"))
-        row.revoked_by, row.revoked_at = access.actor(who), timezone.now()
-        row.save(update_fields=["revoked_by", "revoked_at"])
+        row = signing.revoke(acceptance, who)
         _record(row, gettext_noop("Revoked for {system}, from {current} to {target}: {finding} ({reason})"), who)
     return row
 
@@ -130,11 +123,6 @@ def _kept(found: Finding) -> Finding:
     """What is kept of a finding: what makes it this one, and how it is said."""
     shown = ("said", "rights") if found["kind"] == "books" else ("text",)
     return {**findings.identity(found), **{name: found[name] for name in shown}}
-
-
-def _locked(acceptance: Acceptance) -> Acceptance | None:
-    rows = Acceptance.objects.select_for_update(of=("self",)).select_related("organisation", "system")
-    return rows.filter(pk=acceptance.pk, revoked_at=None).first()
 
 
 def _record(row: Acceptance, told: str, who: Who) -> None:
