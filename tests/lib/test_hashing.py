@@ -1,7 +1,8 @@
 """Hashes of files that still grow."""
 
 import random
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,25 +27,25 @@ def test_a_growing_file_has_the_hash_of_the_whole(tmp_path: Path, sizes: list[in
 
 def test_a_dump_is_hashed_while_it_is_written(tmp_path: Path) -> None:
     """Files that appear, grow at the same time, and are written at once at the end."""
-    folder, whole, found = tmp_path / "dump", threading.Event(), {}
-    reader = threading.Thread(target=lambda: found.update(sets.growing_hashes(folder, whole)))
-    reader.start()
+    folder = tmp_path / "dump"
     source = random.Random(2)
-    folder.mkdir()
-    for turn in range(6):
-        for name in [f"{number}.dat" for number in range(turn + 1)]:
-            with (folder / name).open("ab") as file:
-                file.write(source.randbytes(source.randrange(3 * BLOCK)))
-        whole.wait(0.08)
-    for name in ("toc.dat", "blobs.toc", "blob_16400.dat"):
-        (folder / name).write_bytes(source.randbytes(1000))
-    whole.set()
-    reader.join()
+
+    def dump() -> None:
+        folder.mkdir()
+        for turn in range(6):
+            for name in [f"{number}.dat" for number in range(turn + 1)]:
+                with (folder / name).open("ab") as file:
+                    file.write(source.randbytes(source.randrange(3 * BLOCK)))
+            time.sleep(0.08)
+        for name in ("toc.dat", "blobs.toc", "blob_16400.dat"):
+            (folder / name).write_bytes(source.randbytes(1000))
+
+    with ThreadPoolExecutor(1) as pool:
+        found = sets.growing_hashes(folder, pool.submit(dump))
     assert found == {path.name: file_sha256(path) for path in folder.iterdir()}
     assert len(found) == 9
 
 
-def test_a_dump_that_never_began_has_no_files(tmp_path: Path) -> None:
-    whole = threading.Event()
-    whole.set()
-    assert sets.growing_hashes(tmp_path / "dump", whole) == {}
+def test_a_dump_that_never_began_is_told_with_its_error(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        sets.growing_hashes(tmp_path / "dump", pool.submit(lambda: 1 / 0))

@@ -2,13 +2,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.services.installation import until
-from wellkept.lib import memory
 from wellkept.tools import command, restic
 
 TAGS = ["system=1", "set=a"]
@@ -56,21 +53,6 @@ def test_the_same_content_is_stored_once(repository: restic.Repository, source: 
     moved = source.with_name("moved")
     source.rename(moved)
     assert take(repository, moved, parent=first.snapshot).added < 20_000
-
-
-def test_what_comes_while_it_is_held_is_stored(repository: restic.Repository, source: Path) -> None:
-    """The repository is open when the lock is there; what is written from then on until it is let go is in the snapshot."""
-    locks = Path(repository.location) / "locks"
-
-    def write(let_go: Callable[[], None]) -> None:
-        until(lambda: any(locks.iterdir()), 30, "the repository to be opened")
-        (source / "dump" / "late.dat").write_text("late")
-        let_go()
-
-    with memory.held() as (hold, let_go), ThreadPoolExecutor(1) as pool:
-        pool.submit(write, let_go)
-        summary = take(repository, source, hold=hold)
-    assert listing(repository, summary.snapshot)["/dump/late.dat"] == 4
 
 
 def test_snapshots_are_found_by_their_tags(repository: restic.Repository, source: Path) -> None:

@@ -11,8 +11,8 @@ A snapshot holds ``/wellkept-set/`` (made for the set) and the ERP's file folder
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -73,24 +73,20 @@ def brief(manifest: Manifest, figures: Mapping[str, int], digest: str) -> Manife
     return {**kept, "figures": figures, "dump": {"bytes": manifest["dump"]["bytes"], "files": len(manifest["dump"]["hashes"])}, "sha256": digest}
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file of a dump by its name."""
-    return {path.name: file_sha256(path) for path in folder.iterdir()}
-
-
-def growing_hashes(folder: Path, whole: threading.Event) -> dict[str, str]:
-    """The SHA-256 of every file of a dump by its name, read while pg_dump writes it; returns when the dump is ``whole``.
+def growing_hashes(folder: Path, dump: Future[Any]) -> dict[str, str]:
+    """The SHA-256 of every file of a dump by its name, read while pg_dump writes it; returns when the dump is done, with its error if it has one.
 
     pg_dump only ever appends to a table's file. The list of contents and that of large objects are read at the end.
     """
     tables: dict[str, GrowingHash] = {}
     done = False
     while not done:
-        done = whole.wait(LOOK_SECONDS)
+        done = bool(wait([dump], LOOK_SECONDS).done)
         for path in folder.glob("*.dat") if folder.is_dir() else ():
             if TABLE_FILE.fullmatch(path.name):
                 tables.setdefault(path.name, GrowingHash(path)).read()
-    others = {path.name: file_sha256(path) for path in folder.iterdir() if path.name not in tables} if folder.is_dir() else {}
+    dump.result()
+    others = {path.name: file_sha256(path) for path in folder.iterdir() if path.name not in tables}
     return others | {name: hashed.digest() for name, hashed in tables.items()}
 
 

@@ -17,13 +17,11 @@ from django.utils.translation import gettext_noop
 from wellkept.backups import checks, choose, repositories, sets, staging
 from wellkept.backups.failures import told
 from wellkept.backups.models import Backup, BackupState, Repository
-from wellkept.estate import connect
-from wellkept.lib import memory
 from wellkept.lib.crypt import WrongKey
 from wellkept.lib.hashing import sha256
 from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
-from wellkept.operations.beside import aside, provided
+from wellkept.operations.beside import aside
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.tools import command, restic
@@ -50,13 +48,13 @@ def begin(run_id: str, wish: choose.Wish) -> dict[str, Any]:
 
 
 def store(run_id: str, backup_id: int) -> dict[str, Any]:
-    """Seal the staged set while the repository is being opened, and put it and the ERP's files into that as one snapshot; returns what it took.
+    """Put the staged set and the ERP's files into the repository as one snapshot; returns what it took.
 
     ``missing`` names the first rows and parts of the set whose file did not get into the snapshot.
     """
     backup = _backup(backup_id)
-    folder = scratch.folder(run_id)
-    root = staging.reading(run_id)["files"]["root"]
+    folder = staging.staged(run_id)
+    root = backup.manifest["files"].get("root")
     with told():
         tool = repositories.opened(backup.repository)
         if (folder / "storing").exists() or Run.objects.filter(pk=uuid.UUID(run_id), takeovers__gt=0).exists():
@@ -64,8 +62,7 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
         (folder / "storing").touch()
         progress.milestone("store:begun")
         before = _held(backup.repository)
-        sealed, done, missing = _stored(tool, backup, folder, root)
-    Backup.objects.filter(pk=backup_id, state=BackupState.MAKING).update(**sealed)
+        done, missing = _stored(tool, backup, folder, root)
     progress.milestone("store:stored")
     progress.report(drivers={"bytes": done.bytes, "added": done.added, "files": done.files})
     after = _held(backup.repository)
@@ -87,8 +84,7 @@ def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
     missing is returned by the name of its row, with the snapshot's full id.
     """
     backup = _backup(backup_id)
-    folder = scratch.folder(run_id)
-    staging.reading(run_id)
+    folder = staging.staged(run_id)
     with told():
         if restic.is_folder(backup.repository.location):
             found = sorted(path.name for path in (Path(backup.repository.location) / "snapshots").glob(f"{snapshot}*"))
@@ -159,30 +155,18 @@ def _held(repository: Repository) -> int | None:
     return sum(pack.stat().st_size for folder in os.scandir(data) if folder.is_dir() for pack in os.scandir(folder)) if data.is_dir() else 0
 
 
-def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> tuple[dict[str, Any], restic.Summary, list[str]]:
-    """Seal and store it; once more when a file could not be read: one that went away while it was being listed is not there the second time."""
+def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> tuple[restic.Summary, list[str]]:
+    """Store the set; once more when a file could not be read: one that went away while it was being listed is not there the second time."""
     paths = [sets.FOLDER, *([root] if root else [])]
     tags = [f"system={backup.system_id}", f"set={backup.run_id}"]
     parent = _parent(backup)
-    site = connect.site(backup.environment)
-    sealed: dict[str, Any] = {}
 
-    def attempt() -> tuple[dict[str, Any], restic.Summary, list[str]]:
-        needed: dict[str, str] = {}
-        with memory.held() as (hold, let_go):
-
-            def seal() -> None:
-                sealed.update(sealed or staging.seal(backup, site))
-                needed.update(_needed(folder, root))
-                progress.milestone("store:sealed")
-                let_go()
-
-            def stored(path: str) -> None:
-                needed.pop(path, None)
-
-            with provided(seal):
-                done = restic.backup(tool, paths, cwd=folder, tags=tags, parent=parent, hold=hold, on_progress=_report_storing, on_item=stored)
-        return sealed, done, _missing(needed, root)
+    def attempt() -> tuple[restic.Summary, list[str]]:
+        needed = _needed(folder, root)
+        done = restic.backup(
+            tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing, on_item=lambda path: needed.pop(path, None)
+        )
+        return done, _missing(needed, root)
 
     try:
         return attempt()

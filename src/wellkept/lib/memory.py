@@ -1,8 +1,8 @@
-"""Files that lie in memory only, for programs that want a path where a secret, a passing text or a signal is."""
+"""Files that lie in memory only, for programs that want a path where a secret or a passing text is."""
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -20,11 +20,3 @@ def file(text: str = "") -> Iterator[Path]:
         yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def held() -> Iterator[tuple[Path, Callable[[], None]]]:
-    """An empty file, and what lets it go: a program of the same user that reads it waits for its end until then."""
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb") as end:
-        yield Path(f"/proc/{os.getpid()}/fd/{reader}"), end.close

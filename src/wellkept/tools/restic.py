@@ -162,16 +162,13 @@ def backup(
     cwd: Path,
     tags: Sequence[str],
     parent: str | None = None,
-    hold: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_item: Callable[[str], object] | None = None,
     timeout: float | None = None,
 ) -> Summary:
     """Store the paths as one snapshot. Relative ones are taken from ``cwd`` and stand at the top of the snapshot, absolute ones keep their path.
 
-    Files that look the same as in ``parent`` are not read again. ``hold`` is a file to whose end restic waits once it has opened the repository
-    (deriving the key takes a while), before it looks at the paths: they may come into being until then.
-    ``on_item`` gets the path in the snapshot of everything that was put into it.
+    Files that look the same as in ``parent`` are not read again. ``on_item`` gets the path in the snapshot of everything that was put into it.
     Raises Incomplete, naming one, when a file could not be read: the snapshot exists then, but is not whole.
     """
     args: list[str | Path] = ["backup", "--json", "--host", HOST, *(["--verbose=2"] if on_item is not None else [])]
@@ -179,9 +176,6 @@ def backup(
         args += ["--tag", tag]
     if parent is not None:
         args += ["--parent", parent]
-    if hold is not None:
-        # Patterns of what is left out are read after the repository was opened; an empty file leaves nothing out.
-        args += ["--exclude-file", hold]
     troubles: list[str] = []
     summary: dict[str, object] = {}
 
