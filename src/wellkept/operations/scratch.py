@@ -28,9 +28,9 @@ def path(run_id: str) -> Path:
 def folder(run_id: str) -> Path:
     """The folder of the run, made when it is not there, owned by the service user."""
     made = path(run_id)
-    postgres.owned_folder(made, postgres.service_user(), 0o755)
     owner = made / OWNER
     if not owner.exists():
+        postgres.owned_folder(made, postgres.service_user(), 0o755)
         owner.write_text(json.dumps({"run": str(run_id)}))
     elif json.loads(owner.read_text())["run"] != str(run_id):
         raise FileExistsError(f"{made} belongs to another run")
