@@ -24,8 +24,9 @@ from wellkept.estate.models import Environment, Organisation
 from wellkept.lib import links
 from wellkept.operations import scratch
 from wellkept.tools import command, postgres
-from wellkept.upgrades import apply, discard, gates, notes, patch, queries, rehearse, switch, work
+from wellkept.upgrades import apply, discard, gates, notes, patch, queries, rehearse, work
 from wellkept.upgrades.models import Rehearsal, RehearsalState, Upgrade, UpgradeState
+from wellkept.upgrades.patch import switch
 
 OLDER = "7.0.50"
 MOST_SECONDS = 30.0

@@ -5,13 +5,12 @@ from typing import Annotated, Any
 import typer
 from django.utils import timezone
 
-from wellkept.cli import output, pick
+from wellkept.cli import output, pick, window
 from wellkept.cli.agree import moment
 from wellkept.cli.output import Json, Yes
 from wellkept.cli.pick import OrganisationOption
 from wellkept.cli.window import SystemOption
 from wellkept.estate import access
-from wellkept.estate.errors import NotFound
 from wellkept.lib.text import say
 from wellkept.operations import windows
 from wellkept.operations.models import Freeze
@@ -37,8 +36,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Keep production as it is for a time, such as the closing of the year. Times go by the organisation's clock."""
-    place = pick.system(system) if system else None
-    where = place.organisation if place else pick.organisation(organisation)
+    place, where = window.area(system, organisation)
     made = windows.freeze(where, moment(start, where.time_zone), moment(end, where.time_zone), reason, who=pick.WHO, system=place)
     output.emit(_plain(made) if as_json else f"Freeze {made.pk}: {say(windows.told(made))}.", as_json=as_json)
 
@@ -48,20 +46,8 @@ def remove(
     number: Annotated[int, typer.Argument(help="Number of the freeze in wellkept freeze list.")], yes: Yes = False, as_json: Json = False
 ) -> None:
     """End a freeze."""
-    row = access.visible_to(pick.WHO, Freeze).select_related("system", "organisation").filter(pk=number).first()
-    if row is None:
-        raise NotFound(f"there is no freeze {number}; see: wellkept freeze list")
-    output.confirm(f"This will count no more: {say(windows.told(row))}. Continue?", yes=yes)
-    windows.remove(row, who=pick.WHO)
-    output.emit({"id": number, "removed": True} if as_json else f"Freeze {number} is removed.", as_json=as_json)
+    window.end_(Freeze, "freeze", number, yes=yes, as_json=as_json)
 
 
 def _plain(row: Freeze) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "organisation": row.organisation.slug,
-        "system": row.system.name if row.system else None,
-        "starts_at": row.starts_at,
-        "ends_at": row.ends_at,
-        "reason": row.reason,
-    }
+    return {**window.plain(row), "reason": row.reason}

@@ -11,9 +11,10 @@ from wellkept.cli.output import Json, Yes
 from wellkept.cli.pick import OrganisationOption
 from wellkept.estate import access
 from wellkept.estate.errors import Invalid, NotFound
+from wellkept.estate.models import Organisation, System
 from wellkept.lib.text import say
 from wellkept.operations import windows
-from wellkept.operations.models import Window
+from wellkept.operations.models import Freeze, Window
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="When production may be changed.")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -40,8 +41,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Let production be changed every week on some days, or once."""
-    place = pick.system(system) if system else None
-    where = place.organisation if place else pick.organisation(organisation)
+    place, where = area(system, organisation)
     zone = time_zone or where.time_zone
     if days is None:
         made = windows.add_once(where, moment(start, zone), moment(end, zone), who=pick.WHO, system=place)
@@ -55,12 +55,34 @@ def remove(
     number: Annotated[int, typer.Argument(help="Number of the window in wellkept window list.")], yes: Yes = False, as_json: Json = False
 ) -> None:
     """Declare a window no more."""
-    row = access.visible_to(pick.WHO, Window).select_related("system", "organisation").filter(pk=number).first()
+    end_(Window, "window", number, yes=yes, as_json=as_json)
+
+
+def area(system: str | None, organisation: str | None) -> tuple[System | None, Organisation]:
+    """What a window or a freeze is for: one system (None: all) of an organisation. Raises NotFound."""
+    one = pick.system(system) if system else None
+    return one, one.organisation if one else pick.organisation(organisation)
+
+
+def end_(model: type[Window] | type[Freeze], word: str, number: int, *, yes: bool, as_json: bool) -> None:
+    """Have a window or a freeze count no more, once somebody said yes. Raises NotFound."""
+    row = access.visible_to(pick.WHO, model).select_related("system", "organisation").filter(pk=number).first()
     if row is None:
-        raise NotFound(f"there is no window {number}; see: wellkept window list")
+        raise NotFound(f"there is no {word} {number}; see: wellkept {word} list")
     output.confirm(f"This will count no more: {say(windows.told(row))}. Continue?", yes=yes)
     windows.remove(row, who=pick.WHO)
-    output.emit({"id": number, "removed": True} if as_json else f"Window {number} is removed.", as_json=as_json)
+    output.emit({"id": number, "removed": True} if as_json else f"{word.capitalize()} {number} is removed.", as_json=as_json)
+
+
+def plain(row: Window | Freeze) -> dict[str, Any]:
+    """What a window and a freeze have in common, as data for programs."""
+    return {
+        "id": row.pk,
+        "organisation": row.organisation.slug,
+        "system": row.system.name if row.system else None,
+        "starts_at": row.starts_at,
+        "ends_at": row.ends_at,
+    }
 
 
 def _numbers(days: str) -> list[int]:
@@ -79,16 +101,5 @@ def _clock(text: str) -> dt.time:
 
 def _plain(row: Window) -> dict[str, Any]:
     weekly = {"days": [DAYS[day] for day in row.days], "opens": f"{row.opens:%H:%M}", "closes": f"{row.closes:%H:%M}"} if row.opens else {}
-    return {
-        "id": row.pk,
-        "organisation": row.organisation.slug,
-        "system": row.system.name if row.system else None,
-        "days": [],
-        "opens": None,
-        "closes": None,
-        **weekly,
-        "time_zone": row.time_zone,
-        "starts_at": row.starts_at,
-        "ends_at": row.ends_at,
-        "when": say(windows.told(row)),
-    }
+    when = {"time_zone": row.time_zone, "when": say(windows.told(row))}
+    return {**plain(row), "days": [], "opens": None, "closes": None, **weekly, **when}

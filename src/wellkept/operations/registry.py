@@ -14,6 +14,7 @@ OPERATION_MODULES = (
     "wellkept.adoption.operations",
     "wellkept.backups.operations",
     "wellkept.upgrades.operations",
+    "wellkept.upgrades.patch.operations",
     "wellkept.upgrades.after",
 )
 

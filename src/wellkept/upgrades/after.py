@@ -1,16 +1,13 @@
-"""The runbooks beside those of an upgrade, for patches and for the time after it: only the order of their steps."""
+"""The runbooks of the time after an upgrade: only the order of their steps."""
 
 from django.utils.translation import gettext_noop
 
-from wellkept.backups import certificate, drill
-from wellkept.backups.operations import END_PHASES, HOUR, PROOF_PHASES, RESTORE_PHASES, TAKE_PHASES, proof_steps, restore_steps, take_steps
+from wellkept.backups.operations import HOUR
 from wellkept.lib.text import message
 from wellkept.operations.errors import Ending, NeedsAttention
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
-from wellkept.upgrades import aftercare, apply, discard, kept, rehearse, switch
-from wellkept.upgrades.operations import PERSISTENT, apply_clean_up, measured, put_back, rehearse_clean_up
-
-MINUTE = 60.0
+from wellkept.upgrades import aftercare, apply, discard, kept
+from wellkept.upgrades.operations import MINUTE, PERSISTENT
 
 
 @operation(
@@ -63,95 +60,6 @@ def remove_kept(run: Runbook, *, upgrade_ids: list[int], early: bool = False) ->
     names = [name for one in done["removed"] for name in (one["database"], one["folder"]) if name]
     text = gettext_noop("Removed what upgrades left: {names} ({megabytes} MB)")
     return Outcome(message(text, names=", ".join(names) or "–", megabytes=done["bytes"] // 10**6), done)
-
-
-@operation(
-    "upgrades.rehearse_patch",
-    title=gettext_noop("Rehearse a patch"),
-    maintenance_type="adaptive",
-    phases=(
-        ("plan", gettext_noop("See whether it is possible")),
-        ("install", gettext_noop("Install the new release beside the old one")),
-        *TAKE_PHASES,
-        *RESTORE_PHASES[1:],
-        *PROOF_PHASES,
-        ("flows-old", gettext_noop("Business flows on the old release")),
-        ("exchange", gettext_noop("Exchange the old release for the new one")),
-        ("work", gettext_noop("Sign in to the new release and read")),
-        ("flows-new", gettext_noop("Business flows on the new release")),
-        ("back", gettext_noop("Take it back")),
-        *END_PHASES,
-        ("report", gettext_noop("Report")),
-    ),
-    cleanup=rehearse_clean_up,
-)
-def rehearse_patch(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
-    """Back up, prove the backup on a copy, and switch the copy to the newer version and back; production goes on all the while."""
-    if run.environment_id is None:
-        raise Failed(message(gettext_noop("This system has no environment to look at")))
-    rehearsal_id = run.step("plan", rehearse.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["rehearsal_id"]
-    new = run.step("install", rehearse.install, run.id, rehearsal_id, limit=HOUR)
-    backup = take_steps(run, repository_id)
-    proof = restore_steps(run, backup["backup_id"])
-    proof |= proof_steps(run, proof)
-    old = run.step("flows-old", rehearse.try_old, run.id, rehearsal_id, limit=HOUR)
-    facts = {
-        "flows-old": old,
-        "exchange": run.step("exchange", switch.switch, run.id, rehearsal_id, backup["backup_id"], new["interpreter"], limit=HOUR),
-        "work": run.step("work", rehearse.probe, run.id, rehearsal_id, proof["sign-in"]["probes"], limit=10 * MINUTE),
-        "flows-new": run.step("flows-new", rehearse.try_new, run.id, rehearsal_id, old, limit=HOUR),
-        "back": run.step("back", switch.switch_back, run.id, rehearsal_id, limit=HOUR),
-    }
-    proof["destroy"] = run.step("destroy", drill.destroy, run.id, limit=10 * MINUTE)
-    run.step("certificate", certificate.issue, run.id, proof["check"]["drill_id"], proof, limit=MINUTE)
-    result = run.step("report", rehearse.finish, run.id, rehearsal_id, facts, limit=MINUTE)
-    text = gettext_noop("The patch {version} was rehearsed: books and rights agree, and it was taken back in {seconds} s")
-    return Outcome(message(text, version=result["version"], seconds=round(result["rollback_seconds"], 1)), result)
-
-
-PATCH_PHASES = (
-    ("gates", gettext_noop("Look at every gate")),
-    *TAKE_PHASES,
-    ("install", gettext_noop("Install the new release beside the old one")),
-    ("measure", gettext_noop("Measure how it works now")),
-    ("close", gettext_noop("Close the ERP for its users")),
-    ("exchange", gettext_noop("Exchange the old release for the new one")),
-    ("open", gettext_noop("Open the ERP for its users")),
-    ("back", gettext_noop("Take it back")),
-    ("report", gettext_noop("Report")),
-)
-
-
-@operation(
-    "upgrades.apply_patch",
-    title=gettext_noop("Install a patch"),
-    maintenance_type="adaptive",
-    phases=PATCH_PHASES,
-    changes_environment=True,
-    cleanup=apply_clean_up,
-    detours=frozenset({"back"}),
-    measured_by=measured("upgrades.rehearse_patch", PATCH_PHASES),
-)
-def apply_patch(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
-    """Switch production to the newer version that was rehearsed; when it does not work, back at once by the link."""
-    if run.environment_id is None:
-        raise Failed(message(gettext_noop("This system has no environment to look at")))
-    upgrade_id = run.step("gates", apply.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["upgrade_id"]
-    backup = take_steps(run, repository_id)
-    run.step("install", apply.install, upgrade_id, backup["backup_id"], limit=HOUR)
-    run.step("measure", aftercare.measure_before, upgrade_id, limit=10 * MINUTE)
-    try:
-        facts = {
-            "close": run.step("close", apply.close, run.id, upgrade_id, limit=2 * MINUTE),
-            "exchange": run.step("exchange", apply.exchange, run.id, upgrade_id, limit=MINUTE),
-            "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=5 * MINUTE),
-        }
-    except Ending as ending:
-        put_back(run, upgrade_id, ending, limit=10 * MINUTE)
-        raise
-    result = run.step("report", apply.finish, upgrade_id, facts, limit=MINUTE, shielded=True)
-    text = gettext_noop("The patch {version} was installed; nobody could work for {seconds} s")
-    return Outcome(message(text, version=result["version"], seconds=round(result["unavailable_seconds"], 1)), result)
 
 
 @operation(

@@ -57,11 +57,33 @@ class Assessment(models.Model):
         return f"{self.system_id}: {self.current} → {self.target}"
 
 
-class NoteVersion(models.Model):
+class Written(models.Model):
+    """Something that a person wrote, named as in records."""
+
+    author = models.CharField(max_length=254)
+    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Seconded(Written):
+    """It counts for production once another person than its author approved it."""
+
+    approver = models.CharField(max_length=254, blank=True)
+    approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class NoteVersion(Seconded):
     """One version of a note that a system has of its own: a new one, a correction of one that comes with us, or that it is left out.
 
     Versions are never changed, only followed by newer ones. ``content`` holds the fields of adapters.base.Note but its id; a note that is
-    ``disabled`` keeps the content that is left out. ``author`` and ``approver`` are named as in records; the second is another person than the first.
+    ``disabled`` keeps the content that is left out.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="notes")
@@ -73,12 +95,6 @@ class NoteVersion(models.Model):
     content = models.JSONField(default=dict)
     disabled = models.BooleanField(_("left out"), default=False)
     reason = models.TextField(_("reason"), max_length=2000)
-    author = models.CharField(max_length=254)
-    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    made_at = models.DateTimeField(default=timezone.now, editable=False)
-    approver = models.CharField(max_length=254, blank=True)
-    approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    approved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["system", "current", "target", "name", "version"], name="one_note_per_version")]
@@ -87,7 +103,7 @@ class NoteVersion(models.Model):
         return f"{self.name} ({self.version})"
 
 
-class Acceptance(models.Model):
+class Acceptance(Seconded):
     """A person's word that one finding of an upgrade is meant to be: lines of the migration's log, or a difference of the books.
 
     ``finding`` is an entry of ``Rehearsal.judged`` or ``Rehearsal.compared`` without what is only said, and ``digest`` its SHA-256. ``rule`` says how
@@ -102,12 +118,6 @@ class Acceptance(models.Model):
     digest = models.CharField(max_length=64)
     rule = models.CharField(max_length=20)
     reason = models.TextField(_("reason"), max_length=2000)
-    author = models.CharField(max_length=254)
-    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    made_at = models.DateTimeField(default=timezone.now, editable=False)
-    approver = models.CharField(max_length=254, blank=True)
-    approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    approved_at = models.DateTimeField(null=True, blank=True)
     revoked_by = models.CharField(max_length=254, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -173,7 +183,7 @@ class Rehearsal(models.Model):
         return self.current == self.target
 
 
-class Approval(models.Model):
+class Approval(Seconded):
     """A second person's word that production may be upgraded as it was rehearsed, once.
 
     It is for one rehearsal, and ``digest`` stands for what that was (see ``consent.agree``). ``author``, who asked, and approver are two persons,
@@ -187,12 +197,6 @@ class Approval(models.Model):
     rehearsal = models.ForeignKey(Rehearsal, on_delete=models.CASCADE, related_name="approvals")
     digest = models.CharField(max_length=64)
     planned_for = models.DateTimeField(_("planned start"), null=True, blank=True)
-    author = models.CharField(max_length=254)
-    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    made_at = models.DateTimeField(default=timezone.now, editable=False)
-    approver = models.CharField(max_length=254, blank=True)
-    approver_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    approved_at = models.DateTimeField(null=True, blank=True)
     withdrawn_by = models.CharField(max_length=254, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     used_at = models.DateTimeField(null=True, blank=True)
@@ -206,7 +210,7 @@ class Approval(models.Model):
         return f"{self.rehearsal_id} ({self.pk})"
 
 
-class Waiver(models.Model):
+class Waiver(Written):
     """An administrator's word that one gate need not be open for what was rehearsed, until ``ends_at``; it counts no more after ``revoked_at``."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="waivers")
@@ -216,9 +220,6 @@ class Waiver(models.Model):
     digest = models.CharField(max_length=64)
     gate = models.CharField(max_length=30)
     reason = models.TextField(_("reason"), max_length=2000)
-    author = models.CharField(max_length=254)
-    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    made_at = models.DateTimeField(default=timezone.now, editable=False)
     ends_at = models.DateTimeField(_("valid until"))
     revoked_by = models.CharField(max_length=254, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

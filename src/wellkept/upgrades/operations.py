@@ -1,6 +1,7 @@
 """The runbooks of upgrades: only the order of their steps."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_noop
@@ -62,6 +63,17 @@ def look_for_releases(run: Runbook) -> Outcome:
     return Outcome(message(gettext_noop("{count} releases are there, the newest is {newest}"), count=found["count"], newest=found["newest"]), found)
 
 
+BEGIN_PHASES = (
+    ("plan", gettext_noop("See whether it is possible")),
+    ("install", gettext_noop("Install the new release beside the old one")),
+    *TAKE_PHASES,
+    *RESTORE_PHASES[1:],
+    *PROOF_PHASES,
+    ("flows-old", gettext_noop("Business flows on the old release")),
+)
+LAST_PHASES = (*END_PHASES, ("report", gettext_noop("Report")))
+
+
 def rehearse_clean_up(run_id: str, **_arguments: Any) -> None:
     take.clean_up(run_id)
     drill.clean_up(run_id)
@@ -73,12 +85,7 @@ def rehearse_clean_up(run_id: str, **_arguments: Any) -> None:
     title=gettext_noop("Rehearse an upgrade"),
     maintenance_type="adaptive",
     phases=(
-        ("plan", gettext_noop("See whether it is possible")),
-        ("install", gettext_noop("Install the new release beside the old one")),
-        *TAKE_PHASES,
-        *RESTORE_PHASES[1:],
-        *PROOF_PHASES,
-        ("flows-old", gettext_noop("Business flows on the old release")),
+        *BEGIN_PHASES,
         ("copy", gettext_noop("Copy the database inside its server")),
         ("notes-before", gettext_noop("Manual steps before the migration")),
         ("migrate", gettext_noop("Migrate")),
@@ -88,13 +95,37 @@ def rehearse_clean_up(run_id: str, **_arguments: Any) -> None:
         ("work", gettext_noop("Sign in to the new release and read")),
         ("flows-new", gettext_noop("Business flows on the new release")),
         ("back", gettext_noop("Take it back")),
-        *END_PHASES,
-        ("report", gettext_noop("Report")),
+        *LAST_PHASES,
     ),
     cleanup=rehearse_clean_up,
 )
 def rehearse_upgrade(run: Runbook, *, target: str, repository_id: int | None = None) -> Outcome:
     """Back up, prove the backup on a copy, upgrade the copy, and take it back there; production goes on all the while."""
+    ready = prepare_rehearsal(run, target, repository_id)
+    result = end_rehearsal(run, ready, _upgrade_copy(run, ready))
+    text = gettext_noop("The upgrade to {version} was rehearsed: books and rights agree, and it was taken back in {seconds} s")
+    return Outcome(message(text, version=result["version"], seconds=round(result["rollback_seconds"], 1)), result)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a rehearsal works with: its row, the backup, the new release, what was proven of the copy, and the flows on the old release."""
+
+    rehearsal_id: int
+    backup_id: int
+    interpreter: str
+    modules: dict[str, str]
+    proof: dict[str, Any]
+    flows: dict[str, Any]
+
+    @property
+    def probes(self) -> dict[str, float]:
+        """What the probes took on the old release, in seconds."""
+        return dict(self.proof["sign-in"]["probes"])
+
+
+def prepare_rehearsal(run: Runbook, target: str, repository_id: int | None) -> Ready:
+    """The first steps of every rehearsal: the new release beside the old one, and a copy that is proven and tried out."""
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))
     rehearsal_id = run.step("plan", rehearse.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["rehearsal_id"]
@@ -102,29 +133,31 @@ def rehearse_upgrade(run: Runbook, *, target: str, repository_id: int | None = N
     backup = take_steps(run, repository_id)
     proof = restore_steps(run, backup["backup_id"])
     proof |= proof_steps(run, proof)
-    facts = _upgrade_copy(run, rehearsal_id, backup["backup_id"], new, proof["sign-in"]["probes"])
-    proof["destroy"] = run.step("destroy", drill.destroy, run.id, limit=10 * MINUTE)
-    run.step("certificate", certificate.issue, run.id, proof["check"]["drill_id"], proof, limit=MINUTE)
-    result = run.step("report", rehearse.finish, run.id, rehearsal_id, facts, limit=MINUTE)
-    text = gettext_noop("The upgrade to {version} was rehearsed: books and rights agree, and it was taken back in {seconds} s")
-    return Outcome(message(text, version=result["version"], seconds=round(result["rollback_seconds"], 1)), result)
-
-
-def _upgrade_copy(run: Runbook, rehearsal_id: int, backup_id: int, new: dict[str, Any], probes: dict[str, float]) -> dict[str, Any]:
-    """The upgrade of the copy, forth and back; the results of its phases."""
-    interpreter, modules = new["interpreter"], new["modules"]
     old = run.step("flows-old", rehearse.try_old, run.id, rehearsal_id, limit=HOUR)
+    return Ready(rehearsal_id, backup["backup_id"], new["interpreter"], new["modules"], proof, old)
+
+
+def end_rehearsal(run: Runbook, ready: Ready, facts: dict[str, Any]) -> dict[str, Any]:
+    """The last steps of every rehearsal: the copy is destroyed, and the results of the phases are kept."""
+    proof = {**ready.proof, "destroy": run.step("destroy", drill.destroy, run.id, limit=10 * MINUTE)}
+    run.step("certificate", certificate.issue, run.id, proof["check"]["drill_id"], proof, limit=MINUTE)
+    done = run.step("report", rehearse.finish, run.id, ready.rehearsal_id, {"flows-old": ready.flows, **facts}, limit=MINUTE)
+    return dict(done)
+
+
+def _upgrade_copy(run: Runbook, ready: Ready) -> dict[str, Any]:
+    """The upgrade of the copy, forth and back; the results of its phases."""
+    number, interpreter, modules = ready.rehearsal_id, ready.interpreter, ready.modules
     return {
-        "flows-old": old,
-        "copy": run.step("copy", rehearse.copy_database, run.id, rehearsal_id, backup_id, limit=DAY),
-        "notes-before": run.step("notes-before", rehearse.run_notes, run.id, rehearsal_id, "before", modules, limit=DAY),
-        "migrate": run.step("migrate", rehearse.migrate, run.id, rehearsal_id, interpreter, modules, limit=DAY),
-        "notes-after": run.step("notes-after", rehearse.run_notes, run.id, rehearsal_id, "after", modules, limit=DAY),
-        "compare": run.step("compare", rehearse.compare_books, run.id, rehearsal_id, limit=4 * HOUR),
-        "exchange": run.step("exchange", rehearse.exchange, run.id, rehearsal_id, interpreter, limit=10 * MINUTE),
-        "work": run.step("work", rehearse.probe, run.id, rehearsal_id, probes, limit=10 * MINUTE),
-        "flows-new": run.step("flows-new", rehearse.try_new, run.id, rehearsal_id, old, limit=HOUR),
-        "back": run.step("back", rehearse.roll_back, run.id, rehearsal_id, limit=4 * HOUR),
+        "copy": run.step("copy", rehearse.copy_database, run.id, number, ready.backup_id, limit=DAY),
+        "notes-before": run.step("notes-before", rehearse.run_notes, run.id, number, "before", modules, limit=DAY),
+        "migrate": run.step("migrate", rehearse.migrate, run.id, number, interpreter, modules, limit=DAY),
+        "notes-after": run.step("notes-after", rehearse.run_notes, run.id, number, "after", modules, limit=DAY),
+        "compare": run.step("compare", rehearse.compare_books, run.id, number, limit=4 * HOUR),
+        "exchange": run.step("exchange", rehearse.exchange, run.id, number, interpreter, limit=10 * MINUTE),
+        "work": run.step("work", rehearse.probe, run.id, number, ready.probes, limit=10 * MINUTE),
+        "flows-new": run.step("flows-new", rehearse.try_new, run.id, number, ready.flows, limit=HOUR),
+        "back": run.step("back", rehearse.roll_back, run.id, number, limit=4 * HOUR),
     }
 
 

@@ -8,9 +8,8 @@ from django.utils.translation import gettext_noop
 from wellkept.estate import access
 from wellkept.estate.access import Denied, Who
 from wellkept.estate.errors import Invalid, Taken
-from wellkept.upgrades.models import Acceptance, Approval, NoteVersion, Waiver
+from wellkept.upgrades.models import Acceptance, Approval, Seconded, Waiver
 
-Approved = NoteVersion | Acceptance | Approval
 Revocable = TypeVar("Revocable", Acceptance, Waiver)
 Word = TypeVar("Word", Acceptance, Approval, Waiver)
 
@@ -33,7 +32,7 @@ def locked(row: Word) -> Word:
     return rows.get(pk=row.pk)
 
 
-def refuse_author(row: Approved, who: Who) -> None:
+def refuse_author(row: Seconded, who: Who) -> None:
     """Raise Denied when the author asks, in whatever clothes: the person and their tokens are one."""
     person = access.person_of(who)
     both_known = person is not None and row.author_person_id is not None
@@ -41,7 +40,7 @@ def refuse_author(row: Approved, who: Who) -> None:
         raise Denied(gettext_noop("a second person has to approve this: it was written by {author}"), author=row.author)
 
 
-def sign(row: Approved, who: Who) -> None:
+def sign(row: Seconded, who: Who) -> None:
     """Note that this person approved the row, which the caller has locked."""
     row.approver, row.approver_person, row.approved_at = access.actor(who), access.person_of(who), timezone.now()
     row.save(update_fields=["approver", "approver_person", "approved_at"])
