@@ -143,6 +143,8 @@ class World:
             "upgrade_waive": {"gate": "window", "reason": "x"},
             "api:apply_upgrade": {"confirm": f"{CANARY}-erp"},
             "upgrade_apply": {"confirm": f"{CANARY}-erp"},
+            "upgrade_plan": {"confirm": f"{CANARY}-erp", "start": "2099-01-01T00:00"},
+            "api:plan_upgrade": {"confirm": f"{CANARY}-erp", "start": "2099-01-01T00:00Z"},
             "settings_window_add": {"days": ["5"], "opens": "22:00", "closes": "04:00", "time_zone": "UTC"},
             "settings_freeze_add": {"starts": "2099-01-01T00:00", "ends": "2099-01-02T00:00", "reason": "x"},
             "api:plan_restore": {"folder": "back"},

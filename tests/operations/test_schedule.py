@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import translation
 
-from tests.people import make_environment, make_organisation
+from tests.people import make_environment, make_organisation, make_system
 from wellkept.estate.access import Console, Denied
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Organisation, Person, System
@@ -133,8 +133,11 @@ def test_a_schedule_whose_expression_was_damaged_is_paused_and_reported(organisa
 
 def test_of_several_workers_exactly_one_starts_each(committed: None) -> None:
     organisation = make_organisation()
-    for _ in range(12):
+    for _ in range(11):
         at(make(organisation), NOON)
+    system = make_system(organisation)
+    make_environment(system)
+    schedule.once(system, "operations.selftest", NOON, who=WHO, arguments={"steps": 1})
     barrier, started, failures = threading.Barrier(6), [], []
 
     def worker() -> None:
@@ -153,7 +156,7 @@ def test_of_several_workers_exactly_one_starts_each(committed: None) -> None:
         thread.join()
     assert failures == []
     assert Run.objects.count() == len(started) == 12
-    assert set(Schedule.objects.values_list("last_at", "next_at")) == {(NOON, NOON + timedelta(hours=1))}
+    assert set(Schedule.objects.values_list("last_at", "next_at")) == {(NOON, NOON + timedelta(hours=1)), (NOON, None)}
 
 
 def test_changes_are_recorded_with_who_made_them(organisation: Organisation, operator: Person) -> None:
@@ -268,3 +271,55 @@ def test_expressions_in_chinese_words(cron: str, traditional: str, simplified: s
 def test_the_next_moments_are_shown_in_the_time_zone_of_the_schedule() -> None:
     found = schedule.upcoming("0 2 * * *", "Asia/Taipei", 2, after=NOON)
     assert [moment.isoformat() for moment in found] == ["2030-06-02T02:00:00+08:00", "2030-06-03T02:00:00+08:00"]
+
+
+def test_a_single_start_is_made_once_in_its_authors_name(system: System, administrator: Person, operator: Person) -> None:
+    make_environment(system)
+    with pytest.raises(Denied):
+        schedule.once(system, "operations.selftest", NOON, who=operator, arguments={})
+    with pytest.raises(Invalid, match="past already"):
+        schedule.once(system, "operations.selftest", datetime(2020, 1, 1, tzinfo=UTC), who=administrator, arguments={})
+    schedule.once(system, "operations.selftest", NOON - timedelta(hours=1), who=administrator, arguments={"steps": 3})
+    row = schedule.once(system, "operations.selftest", NOON, who=administrator, arguments={"steps": 2})
+    assert Schedule.objects.get() == row, "the later wish takes the place of the earlier one"
+    assert schedule.fire_due(NOON - timedelta(seconds=1)) == []
+    (fired,) = schedule.fire_due(NOON)
+    row.refresh_from_db()
+    run = Run.objects.get()
+    assert (run.arguments, run.requested_by, fired.run) == ({"steps": 2}, administrator, run)
+    assert (row.last_run, row.last_at, row.next_at, row.problem) == (run, NOON, None, None)
+    assert schedule.fire_due(NOON + timedelta(days=400)) == []
+    for change in (lambda: schedule.edit(row, who=administrator, cron="0 * * * *"), lambda: schedule.pause(row, who=administrator)):
+        with pytest.raises(Invalid, match="planned once"):
+            change()
+    with translation.override("en"):
+        assert schedule_words.when(row.cron) == "once"
+
+
+def test_a_single_start_that_nobody_could_make_is_reported(system: System, administrator: Person) -> None:
+    make_environment(system)
+    row = schedule.once(system, "operations.selftest", NOON, who=administrator, arguments={})
+    (fired,) = schedule.fire_due(NOON + schedule.GRACE + timedelta(seconds=1))
+    row.refresh_from_db()
+    assert (fired.run, row.next_at, row.missed_count) == (None, None, 1)
+    assert "no worker was running" in say(row.problem)
+    assert Record.objects.filter(kind="schedule.missed", summary=row.problem).count() == 1
+    schedule.once(system, "operations.selftest", NOON, who=administrator, arguments={})
+    administrator.memberships.update(role="operator")
+    (fired,) = schedule.fire_due(NOON)
+    assert "this needs the role administrator" in say(fired.problem)
+    schedule.once(system, "operations.selftest", NOON, who=WHO, arguments={})
+    Schedule.objects.update(author=administrator.email)
+    (fired,) = schedule.fire_due(NOON)
+    assert "this needs the role administrator" in say(fired.problem), "who is gone is not taken for the console"
+    assert not Run.objects.exists()
+
+
+def test_a_single_start_is_called_off_and_that_is_on_record(system: System, administrator: Person) -> None:
+    make_environment(system)
+    row = schedule.once(system, "operations.selftest", NOON, who=administrator, arguments={})
+    schedule.remove(row, who=administrator)
+    assert schedule.fire_due(NOON) == []
+    assert [entry.kind for entry in Record.objects.order_by("number")][-2:] == ["schedule.planned", "schedule.called_off"]
+    with translation.override("en"):
+        assert say(Record.objects.get(kind="schedule.called_off").summary) == "operations.selftest is not started at 2030-06-01T12:00+00:00 any more"

@@ -1,7 +1,7 @@
 """The page of an upgrade: from the assessment to the start, with the people it takes."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -12,8 +12,10 @@ from django.utils import timezone
 from tests.services.agreed import agreed, ended, make_rehearsal, prove_backup
 from tests.web.conftest import SignIn
 from tests.web.test_upgrades import make_assessment, text
+from wellkept.estate.access import Console
 from wellkept.estate.models import Environment, Person
-from wellkept.operations.models import Run, RunState
+from wellkept.operations import schedule, windows
+from wellkept.operations.models import Run, RunState, Schedule, Window
 from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Upgrade, UpgradeState, Waiver
 
 DAY = timedelta(days=1)
@@ -184,3 +186,36 @@ def test_the_page_costs_the_same_whatever_happened_before(sign_in: SignIn, viewe
             make_rehearsal(rehearsal.environment, state=RehearsalState.FAILED, ended_at=rehearsal.ended_at - DAY)  # type: ignore[operator]
             Run.objects.filter(pk=ended(rehearsal.environment, "upgrades.apply")).update(state=RunState.FAILED)
     assert counts[0] == counts[1]
+
+
+def test_an_administrator_lets_it_start_by_itself_and_everybody_is_told(
+    sign_in: SignIn, administrator: Person, operator: Person, viewer: Person, rehearsal: Rehearsal
+) -> None:
+    agreed(rehearsal)
+    Window.objects.all().delete()
+    begins = (timezone.now() + DAY).replace(minute=0, second=0, microsecond=0)
+    windows.add_once(rehearsal.organisation, begins, begins + DAY / 6, who=Console("root"))
+    place, client = page_of(rehearsal.environment), sign_in(administrator)
+    assert "plan" in buttons(client, rehearsal.environment)
+    assert "plan" not in buttons(sign_in(operator), rehearsal.environment)
+    offered = re.findall(r'name="start" value="([^"]+)"', client.get(place).content.decode())
+    assert [datetime.fromisoformat(one) for one in offered] == [begins]
+    for wish in ({"start": offered[0], "confirm": "erp"}, {"start": "tomorrow", "confirm": "erp1"}, {"confirm": "erp1"}):
+        client.post(f"{place}plan/", wish)
+    assert not Schedule.objects.filter(cron="").exists()
+    client.post(f"{place}plan/", {"start": offered[0], "confirm": "erp1"})
+    assert Schedule.objects.get(cron="").next_at == begins
+    assert "It starts by itself on" in text(client.get(place))
+    told = text(sign_in(viewer).get("/"))
+    assert "erp1 is planned to be upgraded to 8.0.12 on" in told
+    assert "It starts by itself." in told
+    plans = client.get("/settings/schedules/").content.decode()
+    assert f'href="{place}">Upgrade · erp1</a>' in plans
+    assert client.get(f"/settings/schedules/{Schedule.objects.get(cron='').pk}/").status_code == 404
+    schedule.fire_due(begins + DAY)
+    told = text(sign_in(viewer).get("/"))
+    assert "erp1 was to be upgraded to 8.0.12 on" in told
+    assert "Upgrade was not started 1 times" in told
+    assert "It was not started as planned." in text(client.get(place))
+    client.post(f"{place}plan/", {"end": "1"})
+    assert not Schedule.objects.filter(cron="").exists()

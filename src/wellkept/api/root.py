@@ -8,7 +8,22 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 
 from wellkept import __version__
-from wellkept.api import aftercare, agree, auth, backups, failures, people, records, rehearsals, runs, schedules, systems, upgrades, windows
+from wellkept.api import (
+    aftercare,
+    agree,
+    auth,
+    backups,
+    failures,
+    people,
+    planned,
+    records,
+    rehearsals,
+    runs,
+    schedules,
+    systems,
+    upgrades,
+    windows,
+)
 
 
 def for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -25,5 +40,5 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 failures.register(api)
-for module in (systems, runs, backups, upgrades, rehearsals, aftercare, agree, records, schedules, windows, people):
+for module in (systems, runs, backups, upgrades, rehearsals, aftercare, agree, planned, records, schedules, windows, people):
     api.add_router("", module.router)

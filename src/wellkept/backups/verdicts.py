@@ -71,7 +71,7 @@ LEFT JOIN LATERAL (
     FROM wellkept_schedule WHERE system_id = s.id AND operation = 'backups.take' AND enabled HAVING count(*) > 0) plan ON true
 LEFT JOIN LATERAL (
     SELECT id, extract(epoch FROM missed_at)::float8 AS at
-    FROM wellkept_schedule WHERE system_id = s.id AND enabled AND missed_at IS NOT NULL AND (last_at IS NULL OR missed_at > last_at)
+    FROM wellkept_schedule WHERE system_id = s.id AND enabled AND cron <> '' AND missed_at IS NOT NULL AND (last_at IS NULL OR missed_at > last_at)
     ORDER BY missed_at DESC LIMIT 1) missed ON true
 WHERE s.id = ANY(%s)
 ORDER BY s.name

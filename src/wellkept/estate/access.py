@@ -18,6 +18,8 @@ from wellkept.estate.models import ApiToken, Membership, Organisation, Person, R
 from wellkept.lib.text import Message, message, say
 
 M = TypeVar("M", bound=Model)
+CONSOLE = "os:"
+"""How the console's names begin in records; no e-mail address does."""
 ORDER = [Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.ADMINISTRATOR]
 
 
@@ -166,7 +168,7 @@ def whereabouts(thing: Model) -> tuple[Organisation, System | None]:
 def actor(who: Who) -> str:
     """How ``who`` is named in records: an e-mail address, a token with its person, or ``os:name``."""
     if isinstance(who, Console):
-        return f"os:{who.user}"
+        return f"{CONSOLE}{who.user}"
     if isinstance(who, ApiToken):
         return f"{who.person.email} (token {who.name})"
     return who.email if isinstance(who, Person) else "nobody"

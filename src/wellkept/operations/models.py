@@ -144,9 +144,10 @@ class Worker(models.Model):
 
 
 class Schedule(models.Model):
-    """An operation that is run again and again: cron expression in a time zone.
+    """An operation that is run again and again, by a cron expression in a time zone; or once, at ``next_at``, where the expression is empty.
 
-    ``problem`` is the stored sentence why its latest moment passed without a run; None when all is well.
+    A single start is made in the name of ``author`` (as in records; the person behind it is ``author_person``). ``problem`` is the stored sentence
+    why its latest moment passed without a run; None when all is well.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="schedules")
@@ -162,6 +163,13 @@ class Schedule(models.Model):
     missed_at = models.DateTimeField(null=True, blank=True)
     missed_count = models.PositiveIntegerField(default=0)
     problem = models.JSONField(null=True, blank=True)
+    author = models.CharField(max_length=254, blank=True)
+    author_person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["system", "operation"], condition=models.Q(cron=""), name="one_single_start_per_operation")
+        ]
 
 
 class Window(models.Model):

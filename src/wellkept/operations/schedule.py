@@ -1,15 +1,16 @@
-"""What is done again and again: make and change schedules, and start what is due.
+"""What is done again and again, or once at a moment: make and change schedules, and start what is due.
 
 Any worker may call ``fire_due``; the row is locked while its run is made, so exactly one worker starts it. A moment that nobody was there for is not
 made up for later than GRACE: it is counted, recorded and shown, and the next one is started as usual.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, islice, takewhile
 from typing import Any, NamedTuple
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_noop
 from wellkept.estate import access
 from wellkept.estate.access import Who
 from wellkept.estate.errors import Invalid
-from wellkept.estate.models import Kind, Organisation, Role, System
+from wellkept.estate.models import Kind, Organisation, Person, Role, System
 from wellkept.lib.text import Message, message, reason
 from wellkept.operations import records, registry, runtime
 from wellkept.operations.models import Run, Schedule
@@ -28,6 +29,8 @@ GRACE = timedelta(minutes=15)
 COUNT_LIMIT = 10_000
 AT_ONCE = 100
 ACTOR = "schedule"
+ONCE = ""
+"""What stands in the place of the cron expression of a single start."""
 
 
 class Due(NamedTuple):
@@ -78,10 +81,47 @@ def add(
 
 
 @transaction.atomic
+def once(system: System, operation: str, at: datetime, *, who: Who, arguments: dict[str, Any]) -> Schedule:
+    """Have an operation started on production at one moment (aware), in the name of ``who``, in the place of an earlier such wish.
+
+    Only an administrator may, who has to be one at that moment, too; an API token is its person then. Raises Denied and Invalid.
+    """
+    access.require(who, Role.ADMINISTRATOR, system)
+    if at <= timezone.now():
+        raise Invalid(gettext_noop("the planned start is past already"))
+    Schedule.objects.filter(system=system, operation=operation, cron=ONCE).delete()
+    made = Schedule.objects.create(
+        organisation=system.organisation,
+        system=system,
+        operation=operation,
+        arguments=arguments,
+        cron=ONCE,
+        time_zone=system.organisation.time_zone,
+        next_at=at,
+        author=access.actor(who),
+        author_person=access.person_of(who),
+    )
+    _note_once(made, "schedule.planned", gettext_noop("{operation} is to be started once, at {at}, unless somebody calls it off"), access.actor(who))
+    return made
+
+
+@transaction.atomic
+def call_off(system: System, operations: Iterable[str], actor: str, *, waiting: bool = False) -> int:
+    """Forget the single starts of these operations; with ``waiting`` only those that are still to come. Returns how many."""
+    rows = Schedule.objects.select_for_update(of=("self",)).select_related("organisation", "system")
+    found = list(rows.filter(system=system, operation__in=list(operations), cron=ONCE, **({"next_at__isnull": False} if waiting else {})))
+    for row in found:
+        if row.next_at is not None:
+            _note_once(row, "schedule.called_off", gettext_noop("{operation} is not started at {at} any more"), actor)
+        Schedule.objects.filter(pk=row.pk).delete()
+    return len(found)
+
+
+@transaction.atomic
 def edit(schedule: Schedule, *, who: Who, cron: str | None = None, time_zone: str | None = None, arguments: dict[str, Any] | None = None) -> Schedule:
     """Change when and with what it is started; what is None stays. Raises Invalid and Denied; then nothing is changed."""
     access.require(who, Role.OPERATOR, schedule)
-    row = _locked(schedule)
+    row = _repeated(_locked(schedule))
     row.cron, row.time_zone = checked(cron or row.cron, time_zone or row.time_zone)
     if arguments is not None:
         row.arguments = arguments
@@ -107,6 +147,9 @@ def resume(schedule: Schedule, *, who: Who) -> Schedule:
 def remove(schedule: Schedule, *, who: Who) -> None:
     """Forget it; the runs it started stay. Raises Denied."""
     access.require(who, Role.OPERATOR, schedule)
+    if schedule.cron == ONCE and schedule.system is not None:
+        call_off(schedule.system, [schedule.operation], access.actor(who))
+        return
     _note(schedule, "schedule.removed", gettext_noop("{operation} is no longer run by schedule ({cron}, {time_zone})"), access.actor(who))
     Schedule.objects.filter(pk=schedule.pk).delete()
 
@@ -161,6 +204,8 @@ def _fire_each(now: datetime) -> Iterator[Fired]:
 
 def _fire(schedule: Schedule, now: datetime) -> Fired:
     """Start the run of a locked row and move it to its next moment, in one transaction."""
+    if schedule.cron == ONCE:
+        return _closed(schedule, _fire_once(schedule, now))
     try:
         found = due(schedule.cron, schedule.time_zone, schedule.next_at or now, now)
         schedule.next_at = crons.next_after(schedule.cron, schedule.time_zone, now)
@@ -172,6 +217,14 @@ def _fire(schedule: Schedule, now: datetime) -> Fired:
     if found.start is None:
         return _closed(schedule, Fired(schedule, None, None, schedule.problem))
     return _closed(schedule, _start(schedule, found.start))
+
+
+def _fire_once(schedule: Schedule, now: datetime) -> Fired:
+    moment, schedule.next_at = schedule.next_at or now, None
+    if moment < now - GRACE:
+        _miss(schedule, 1, moment)
+        return Fired(schedule, None, None, schedule.problem)
+    return _start(schedule, moment)
 
 
 def _start(schedule: Schedule, moment: datetime) -> Fired:
@@ -191,8 +244,21 @@ def _submit(schedule: Schedule) -> Run:
     system = schedule.system
     environment = system.environments.filter(kind=Kind.PRODUCTION).first() if system else None
     return runtime.submit(
-        schedule.operation, organisation=schedule.organisation, system=system, environment=environment, arguments=dict(schedule.arguments)
+        schedule.operation,
+        organisation=schedule.organisation,
+        system=system,
+        environment=environment,
+        arguments=dict(schedule.arguments),
+        requested_by=_starter(schedule),
     )
+
+
+def _starter(schedule: Schedule) -> Person | None:
+    """In whose name it is started; None for what is done again and again, and for the console. Raises Denied to who may not any more."""
+    if schedule.cron != ONCE or schedule.author.startswith(access.CONSOLE):
+        return None
+    access.require(schedule.author_person or AnonymousUser(), Role.ADMINISTRATOR, schedule)
+    return schedule.author_person
 
 
 def _miss(schedule: Schedule, count: int, last: datetime) -> None:
@@ -230,7 +296,7 @@ def _closed(schedule: Schedule, fired: Fired) -> Fired:
 
 def _switch(schedule: Schedule, who: Who, *, on: bool) -> Schedule:
     access.require(who, Role.OPERATOR, schedule)
-    row = _locked(schedule)
+    row = _repeated(_locked(schedule))
     if row.enabled == on:
         return row
     row.enabled = on
@@ -245,6 +311,19 @@ def _switch(schedule: Schedule, who: Who, *, on: bool) -> Schedule:
 
 def _locked(schedule: Schedule) -> Schedule:
     return Schedule.objects.select_for_update(of=("self",)).select_related("organisation", "system").get(pk=schedule.pk)
+
+
+def _repeated(schedule: Schedule) -> Schedule:
+    if schedule.cron == ONCE:
+        raise Invalid(gettext_noop("this is planned once: it can be removed, not changed"))
+    return schedule
+
+
+def _note_once(schedule: Schedule, kind: str, template: str, actor: str) -> None:
+    at = schedule.next_at.isoformat(timespec="minutes") if schedule.next_at else ""
+    data = {"schedule": schedule.pk, "operation": schedule.operation, "arguments": schedule.arguments, "at": at}
+    said = message(template, operation=schedule.operation, at=at)
+    records.append(schedule.organisation, kind, said, actor=actor, system=schedule.system, data=data)
 
 
 def _note(schedule: Schedule, kind: str, template: str, actor: str) -> None:

@@ -22,7 +22,9 @@ def describe(cron: str, time_zone: str) -> str:
 
 
 def when(cron: str) -> str:
-    """The normal expression as words, without the time zone."""
+    """The normal expression as words, without the time zone; "once" for the empty one."""
+    if not cron:
+        return _("once")
     parts = cron.lower().split(" ")
     if len(parts) != FIELDS:
         return cron

@@ -112,9 +112,14 @@ def current(environment: Environment, now: datetime | None = None) -> Opening | 
 
 def upcoming(environment: Environment, now: datetime | None = None) -> Opening | None:
     """The next window that opens after the moment; None where none is known. Two queries."""
+    return next(iter(to_come(environment, now)), None)
+
+
+def to_come(environment: Environment, now: datetime | None = None) -> list[Opening]:
+    """The windows that open after the moment, in order, without what is frozen. Two queries."""
     moment = now or timezone.now()
     found = _openings(environment.system, moment, Freeze.objects.filter(ends_at__gt=moment))
-    return next((one for one in found if one.starts > moment), None)
+    return [one for one in found if one.starts > moment]
 
 
 def frozen(environment: Environment, now: datetime | None = None) -> Freeze | None:

@@ -5,7 +5,7 @@ Half of the gates Wellkept knows by itself (``known``); for the others the ERP, 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -97,23 +97,35 @@ def look(environment: Environment, target: str, *, starter: Person | None = None
     return replace(seen, gates=[*seen.gates, *asked])
 
 
-def known(environment: Environment, target: str, *, starter: Person | None = None, run_id: str = "", current: str = "") -> Seen:
-    """The gates that Wellkept knows by itself, without asking the ERP."""
+def known(
+    environment: Environment,
+    target: str,
+    *,
+    starter: Person | None = None,
+    run_id: str = "",
+    current: str = "",
+    at: datetime | None = None,
+) -> Seen:
+    """The gates that Wellkept knows by itself, without asking the ERP; those about time as they will be ``at`` a moment, if one is given."""
+    moment = at or timezone.now()
     newest = agree.rehearsed(environment, target, current)
     good = newest if newest is not None and newest.state == RehearsalState.SUCCEEDED else None
     approval = agree.standing(good) if good is not None else None
     found = [_rehearsed(newest, target)]
     if good is not None:
-        found += [_young(good), *_accepted(good), _approved(approval, starter)]
-    found += [_proven(environment), *plans(environment, expected(good) if good is not None else None), _alone(environment, run_id)]
-    waived: Mapping[str, Waiver] = waivers.standing(good) if good is not None else {}
+        found += [_young(good, moment), *_accepted(good), _approved(approval, starter)]
+    takes = expected(good) if good is not None else None
+    found += [_proven(environment), *plans(environment, takes, now=moment), _alone(environment, run_id)]
+    standing: Mapping[str, Waiver] = waivers.standing(good) if good is not None else {}
+    waived = {name: waiver for name, waiver in standing.items() if waiver.ends_at > moment}
     return Seen([replace(gate, waiver=waived.get(gate.name)) if gate.waivable else gate for gate in found], good, approval)
 
 
-def plans(environment: Environment, takes: Expected | None, *, closed: bool = False) -> Iterator[Gate]:
+def plans(environment: Environment, takes: Expected | None, *, closed: bool = False, now: datetime | None = None) -> Iterator[Gate]:
     """The window that is needed and the freeze that is not; with ``closed`` for what is left when the ERP is about to be closed."""
-    yield _window(environment, takes, closed=closed)
-    freeze = windows.frozen(environment)
+    moment = now or timezone.now()
+    yield _window(environment, takes, moment, closed=closed)
+    freeze = windows.frozen(environment, moment)
     if freeze is None:
         yield Gate("freeze", True, message(gettext_noop("Nothing is frozen")))
     else:
@@ -150,8 +162,8 @@ def _rehearsed(newest: Rehearsal | None, target: str) -> Gate:
     return Gate("rehearsal", good, message(text, day=newest.ended_at.date().isoformat()))
 
 
-def _young(rehearsal: Rehearsal) -> Gate:
-    young = rehearsal.ended_at is not None and rehearsal.ended_at > timezone.now() - timedelta(days=REHEARSAL_DAYS)
+def _young(rehearsal: Rehearsal, now: datetime) -> Gate:
+    young = rehearsal.ended_at is not None and rehearsal.ended_at > now - timedelta(days=REHEARSAL_DAYS)
     text = gettext_noop("The rehearsal is not older than {days} days") if young else gettext_noop("The rehearsal is older than {days} days")
     return Gate("age", young, message(text, days=REHEARSAL_DAYS))
 
@@ -179,8 +191,7 @@ def _approved(approval: Approval | None, starter: Person | None) -> Gate:
     return Gate("approval", True, message(text, approver=approval.approver, at=approval.approved_at.isoformat(timespec="minutes")))
 
 
-def _window(environment: Environment, takes: Expected | None, *, closed: bool) -> Gate:
-    now = timezone.now()
+def _window(environment: Environment, takes: Expected | None, now: datetime, *, closed: bool) -> Gate:
     opening = windows.current(environment, now)
     if opening is None:
         if not windows.declared(environment.system):

@@ -1,12 +1,8 @@
 """The way of one system to a release, as far as it was gone: assessed, rehearsed, agreed on, applied, followed up; and what comes next."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from wellkept.estate import access
@@ -15,15 +11,13 @@ from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Kind, Role, System
 from wellkept.operations import runtime
 from wellkept.operations.models import OPEN_STATES, Run
-from wellkept.upgrades import gates, patch, queries, releases
+from wellkept.upgrades import gates, patch, planned, queries, releases
 from wellkept.upgrades.consent import agree
 from wellkept.upgrades.expect import Expected, expected
 from wellkept.upgrades.gates import Seen
 from wellkept.upgrades.models import Approval, Assessment, Rehearsal, Upgrade, UpgradeState
 
 ASSESS, REHEARSE, ASK, APPROVE, APPLY, WATCH, FOLLOW = "assess", "rehearse", "ask", "approve", "apply", "watch", "follow"
-AHEAD = timedelta(days=14)
-MOST = 4
 UNDECIDED = (UpgradeState.STUCK, UpgradeState.RUNNING)
 
 
@@ -115,6 +109,7 @@ def start(environment: Environment, target: str, *, who: Who, repository_id: int
 
 def plain(one: Path) -> dict[str, Any]:
     """A way as data for programs."""
+    start = planned.standing(one.environment.system, one.target)
     return {
         "system": one.environment.system.name,
         "from": one.current,
@@ -124,28 +119,6 @@ def plain(one: Path) -> dict[str, Any]:
         "newest_rehearsal": one.rehearsal.pk if one.rehearsal is not None else None,
         "upgrade": {"id": one.upgrade.pk, "state": str(one.upgrade.state), "run": str(one.upgrade.run_id)} if one.upgrade is not None else None,
         "running": str(one.running.pk) if one.running is not None else None,
+        "plan": planned.plain(start) if start is not None else None,
         **queries.plain_gates(one.seen),
     }
-
-
-@dataclass(frozen=True)
-class Planned:
-    """An upgrade that somebody announced."""
-
-    system: System
-    rehearsal: Rehearsal
-    planned_for: datetime
-    approved: bool
-    takes: Expected
-
-
-def planned(systems: Collection[System] | QuerySet[System]) -> list[Planned]:
-    """Upgrades that are announced for the coming days, the earliest first; what was withdrawn, used or overtaken is left out."""
-    now = timezone.now()
-    rows = Approval.objects.filter(system__in=systems, planned_for__gt=now - timedelta(hours=1), planned_for__lt=now + AHEAD)
-    open_rows = rows.filter(withdrawn_at=None, used_at=None).select_related("system", "rehearsal").order_by("planned_for")[:MOST]
-    return [
-        Planned(row.system, row.rehearsal, row.planned_for, row.approved_at is not None, expected(row.rehearsal))
-        for row in open_rows
-        if row.planned_for is not None and row.digest == agree.digest(row.rehearsal)
-    ]

@@ -235,7 +235,9 @@ class CronForm(forms.Form):
 @require_http_methods(FORM)
 def schedule(request: shell.Request, schedule_id: int) -> HttpResponseBase:
     """One plan: its next times; change, pause, resume or remove it."""
-    one = get_object_or_404(visible_to(request.user, Schedule).select_related("system", "organisation", "last_run"), pk=schedule_id)
+    one = get_object_or_404(
+        visible_to(request.user, Schedule).exclude(cron=schedules_of.ONCE).select_related("system", "organisation", "last_run"), pk=schedule_id
+    )
     shell.look_at(request, one.organisation)
     form = CronForm(request.POST if "cron" in request.POST else None, initial={"cron": one.cron, "time_zone": one.time_zone})
     if request.method == "POST":

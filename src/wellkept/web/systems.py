@@ -24,7 +24,7 @@ from wellkept.estate.models import Component, Environment, Kind, Role, System
 from wellkept.lib.text import message, recognised
 from wellkept.operations import records
 from wellkept.operations.models import Record, Run, RunState
-from wellkept.upgrades import aftercare, path
+from wellkept.upgrades import aftercare, planned
 from wellkept.web import lists, marks, shell, titles
 from wellkept.web.timeline import Moment, Strip, strip
 from wellkept.web.told import told
@@ -160,7 +160,7 @@ def heading(request: shell.Request, one: System, tab: str) -> dict[str, Any]:
         "state": state,
         "verdict": verdicts.judge(state),
         "tab": tab,
-        "planned": path.planned([one]),
+        "planned": planned.planned([one]),
         "followed": aftercare.shown([one]),
         "may_operate": role is not None and order.index(role) >= order.index(Role.OPERATOR),
         "may_administer": role == Role.ADMINISTRATOR,

@@ -16,7 +16,7 @@ from wellkept.estate.access import visible_to
 from wellkept.estate.models import Environment, Kind, System
 from wellkept.operations import queries, runtime
 from wellkept.operations.models import OPEN_STATES, Run, Schedule
-from wellkept.upgrades import aftercare, path
+from wellkept.upgrades import aftercare, planned
 from wellkept.web import bars, shell, titles
 
 NEEDS, LINES, RUNNING, AHEAD = 8, 25, 4, 8
@@ -52,7 +52,7 @@ def today(request: shell.Request) -> HttpResponseBase:
             "lines": lines(judged[:LINES]),
             "more_lines": max(0, len(judged) - LINES),
             "running": running(request),
-            "planned": path.planned(systems),
+            "planned": planned.planned(systems),
             "followed": aftercare.shown(systems),
             "ahead": ahead(request),
             "today": timezone.localtime(),

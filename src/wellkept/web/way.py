@@ -19,7 +19,7 @@ from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Environment, Role, System
 from wellkept.operations import runtime, windows
 from wellkept.operations.errors import Failed
-from wellkept.upgrades import gates
+from wellkept.upgrades import gates, planned
 from wellkept.upgrades import path as paths
 from wellkept.upgrades.consent import agree, waivers
 from wellkept.upgrades.models import UpgradeState
@@ -37,6 +37,7 @@ def way(request: shell.Request, system_id: int, target: str) -> HttpResponseBase
     role = access.role_on(request.user, one.organisation, one)
     rank = list(Role).index(role) if role is not None else -1
     upcoming = windows.upcoming(found.environment)
+    start = planned.standing(one, target)
     context = {
         "system": one,
         "path": found,
@@ -49,6 +50,9 @@ def way(request: shell.Request, system_id: int, target: str) -> HttpResponseBase
         "hours": HOURS,
         "described": (found.current, target) in registry.ability(one.adapter, "releases").JUMPS,
         "kept": found.upgrade is not None and found.upgrade.state == UpgradeState.KEPT,
+        "planned_start": start,
+        "planned_problem": planned.why_not(start) if start is not None else None,
+        "openings": planned.openings(found.environment, found.takes) if role == Role.ADMINISTRATOR and found.next == paths.APPLY else [],
     }
     return render(request, "upgrades/way.html", context)
 

@@ -19,11 +19,14 @@ from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Environment, Role
 from wellkept.lib.hashing import canonical_json, sha256
 from wellkept.lib.text import message
-from wellkept.operations import records
+from wellkept.operations import records, schedule
 from wellkept.operations.errors import Failed
 from wellkept.upgrades import releases
 from wellkept.upgrades.consent import signing
 from wellkept.upgrades.models import Acceptance, Approval, Rehearsal, RehearsalState, Upgrade, Waiver
+
+PRODUCTION = ("upgrades.apply", "upgrades.apply_patch")
+"""The operations that an approval is for."""
 
 
 def rehearsed(environment: Environment, target: str, current: str = "") -> Rehearsal | None:
@@ -99,6 +102,7 @@ def withdraw(approval: Approval, *, who: Who) -> Approval:
 @transaction.atomic
 def use(upgrade: Upgrade) -> None:
     """Use the approval up, as the last thing before the ERP is closed: from here on it cannot be withdrawn. Raises Failed when it was."""
+    schedule.call_off(upgrade.system, PRODUCTION, schedule.ACTOR, waiting=True)
     if upgrade.approval_id is None:
         return
     row = Approval.objects.select_for_update().get(pk=upgrade.approval_id)
@@ -138,6 +142,7 @@ def _withdraw_others(one: Rehearsal, sealed: str, who: Who) -> None:
 def _end(row: Approval, who: Who) -> None:
     row.withdrawn_by, row.withdrawn_at = access.actor(who), timezone.now()
     row.save(update_fields=["withdrawn_by", "withdrawn_at"])
+    schedule.call_off(row.system, PRODUCTION, access.actor(who))
     _record(row, gettext_noop("The approval was withdrawn: {system}, from {current} to {version}"), who)
 
 
