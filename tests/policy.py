@@ -36,6 +36,8 @@ PAGES: dict[str, dict[str, str]] = {
     "upgrade_after": {"GET": VIEWER},
     "upgrade_opinion": {"POST": VIEWER},
     "upgrade_remove_kept": {"POST": ADMINISTRATOR},
+    "upgrade_discard": {"GET": ADMINISTRATOR, "POST": ADMINISTRATOR},
+    "upgrade_export": {"GET": ADMINISTRATOR},
     "upgrade_rehearse": {"POST": OPERATOR},
     "upgrade_rehearsals": {"GET": VIEWER},
     "upgrade_rehearsal": {"GET": VIEWER},

@@ -11,6 +11,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,6 +144,7 @@ class World:
             "upgrade_waive": {"gate": "window", "reason": "x"},
             "api:apply_upgrade": {"confirm": f"{CANARY}-erp"},
             "upgrade_apply": {"confirm": f"{CANARY}-erp"},
+            "upgrade_discard": {"confirm": f"{CANARY}-erp", "agree": "1"},
             "upgrade_plan": {"confirm": f"{CANARY}-erp", "start": "2099-01-01T00:00"},
             "api:plan_upgrade": {"confirm": f"{CANARY}-erp", "start": "2099-01-01T00:00Z"},
             "settings_window_add": {"days": ["5"], "opens": "22:00", "closes": "04:00", "time_zone": "UTC"},
@@ -159,7 +161,7 @@ class World:
 
 
 @pytest.fixture
-def world(organisation: Organisation) -> World:
+def world(organisation: Organisation, tmp_path: Path) -> World:
     Organisation.objects.filter(pk=organisation.pk).update(name=f"{CANARY} Ltd")
     system = made.make_system(organisation, f"{CANARY}-erp", title=f"{CANARY} ERP")
     environment: Environment = made.make_environment(system)
@@ -200,7 +202,9 @@ def world(organisation: Organisation) -> World:
         state="kept",
         followed_until=timezone.now(),
         ended_at=timezone.now(),
+        discarded={"path": str(tmp_path / "export.zip")},
     )
+    (tmp_path / "export.zip").write_text(CANARY)
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
     colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
     token, _text = tokens.create(colleague, organisation, f"{CANARY}-token", scope=Role.VIEWER, days=5, who=Console("tests"))

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import stat
 import uuid
 import zipfile
@@ -13,9 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from tests.backups.test_drill import failed
+from tests.services.clients import new_client
 from tests.services.sets import new_run
 from tests.services.tryton import NEXT, SERIES
 from tests.upgrades import test_apply
@@ -29,7 +32,7 @@ from wellkept.estate.models import Environment, Person
 from wellkept.lib import links
 from wellkept.lib.text import say
 from wellkept.operations import scratch
-from wellkept.operations.models import Record, Schedule
+from wellkept.operations.models import Record, Run, Schedule
 from wellkept.tools import databases, postgres
 from wellkept.upgrades import aftercare, apply, discard, work
 from wellkept.upgrades import kept as leftovers
@@ -92,6 +95,7 @@ def test_people_work_it_is_taken_back_all_the_same_and_what_was_left_is_removed(
     assert {login for kind in plan.kinds if kind.table == "party_party" for login in kind.people} == {"admin"}
     assert plan.files == 1
     assert not counted.keys() & {"sale_sale", "account_move", "stock_move"}
+    client = its_page_asks_twice(kept, administrator)
 
     other = new_run(environment.system.organisation, "upgrades.discard")
     assert "does not wait" in failed(lambda: apply.take_back_stuck(other, environment.pk, kept.number)), "not without an export"
@@ -132,6 +136,10 @@ def test_people_work_it_is_taken_back_all_the_same_and_what_was_left_is_removed(
     assert not places.books(upgrade).exists()
     with pytest.raises(NotFound):
         discard.candidate(environment)
+    answer = client.get(f"/upgrades/done/{kept.number}/export/")
+    assert hashlib.sha256(b"".join(answer.streaming_content)).hexdigest() == made["sha256"]
+    assert "Download what people wrote" in client.get(f"/upgrades/done/{kept.number}/").content.decode()
+    assert "no upgrade of" in client.get(f"/upgrades/done/{kept.number}/discard/").content.decode().lower()
     print(f"\ndiscard: back in {back['seconds']} s, {made['rows']} rows and {made['files']} files exported")
     path.unlink()
     scratch.remove(other)
@@ -179,6 +187,23 @@ def it_is_followed(kept: Kept, person: Person) -> None:
     assert aftercare.close(kept.number) == closed == kept.upgrade.closing
     assert {**closed, "closed_at": None} == {**report, "closed_at": None}
     assert not Schedule.objects.filter(operation=aftercare.OPERATION).exists()
+
+
+def its_page_asks_twice(kept: Kept, administrator: Person) -> Client:
+    """The page shows what would be lost, and starts only what an administrator agreed to in two ways."""
+    client, address = new_client(), f"/upgrades/done/{kept.number}/discard/"
+    client.force_login(administrator)
+    html = client.get(address).content.decode()
+    assert re.search(r'<td class="first">Party</td>(\s*<td [^>]*>1</td>){3}\s*<td [^>]*>admin \(\d\)</td>', html)
+    name = kept.upgrade.system.name
+    for wish in ({"confirm": name}, {"confirm": "x", "agree": "1"}, {"agree": "1"}):
+        client.post(address, wish)
+    assert not Run.objects.filter(operation="upgrades.discard", requested_by=administrator).exists()
+    client.post(address, {"confirm": name, "agree": "1"})
+    run = Run.objects.get(operation="upgrades.discard", requested_by=administrator)
+    assert run.arguments == {"upgrade_id": kept.number, "actor": administrator.email}
+    run.delete()
+    return client
 
 
 def the_way_back_stays(kept: Kept) -> None:
