@@ -3,6 +3,8 @@
 MAKEFLAGS += --no-print-directory
 # Of three processes on two processors one waits at any time: for an ERP to start, for a killed worker to be missed.
 JOBS ?= 3
+# Told to write no bytecode, each process would compile all tests anew, five seconds of a processor: here it may write.
+PYTEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
 
 demo:            ## the main job on an ERP that comes along: adopt, back up, prove by restore, record (ARGS="--no-serve --json")
 	@scripts/bootstrap
@@ -11,7 +13,7 @@ demo:            ## the main job on an ERP that comes along: adopt, back up, pro
 test:            ## everything CI runs: check, then all tests
 	@scripts/bootstrap --test
 	@scripts/check
-	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
+	@$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 check:           ## style, types, layers, migrations, translations
 	@scripts/bootstrap --test
