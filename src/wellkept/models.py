@@ -3,7 +3,19 @@
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
 from wellkept.operations.models import Checkpoint, Freeze, Lease, Record, Run, Schedule, Step, Window, Worker
-from wellkept.upgrades.models import Acceptance, Approval, Assessment, Measurement, NoteVersion, Opinion, Rehearsal, Release, Upgrade, Waiver
+from wellkept.upgrades.models import (
+    Acceptance,
+    Approval,
+    Assessment,
+    GivenModule,
+    Measurement,
+    NoteVersion,
+    Opinion,
+    Rehearsal,
+    Release,
+    Upgrade,
+    Waiver,
+)
 
 __all__ = [
     "Acceptance",
@@ -16,6 +28,7 @@ __all__ = [
     "Drill",
     "Environment",
     "Freeze",
+    "GivenModule",
     "Host",
     "Lease",
     "Measurement",

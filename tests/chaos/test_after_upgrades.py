@@ -7,19 +7,22 @@ import pytest
 
 from tests.chaos import test_taken_back
 from tests.services.agreed import agreed
+from tests.services.installation import until
 from tests.services.tryton import NEXT, SERIES
 from tests.services.turns import FULL, SEED
 from tests.services.upgrading import Production, proven
 from tests.upgrades import test_patch
-from tests.upgrades.test_patch import OLDER, of_this_series_again
-from wellkept.adapters.tryton import control, provision, rpc
+from tests.upgrades.test_patch import OLDER
+from wellkept.adapters.tryton import control, releases, rpc
+from wellkept.adapters.tryton.provision.install import STAMP
 from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.estate.models import Environment
 from wellkept.lib import links
+from wellkept.lib.hashing import sha256
 from wellkept.lib.text import say
 from wellkept.operations import runtime
 from wellkept.operations.models import Record, Run
-from wellkept.upgrades.models import Upgrade, UpgradeState
+from wellkept.upgrades.models import Rehearsal, Upgrade, UpgradeState
 
 pytestmark = [
     pytest.mark.slow,
@@ -74,10 +77,32 @@ def test_it_is_looked_after_taken_back_tidied_up_and_patched(production: Product
     Environment.objects.filter(pk=production.environment.pk).update(version=OLDER)
     for backup in Backup.objects.filter(environment=production.environment, state=BackupState.GOOD, drills=None):
         proven(backup)
-    agreed(of_this_series_again(production.rehearsal))
-    patched = ended(played(production, "upgrades.apply_patch", target=SERIES, **repository), "succeeded")
-    assert production.version() == provision.version(SERIES)
+    is_patched(production, repository)
+
+
+def is_patched(production: Production, repository: dict[str, int]) -> None:
+    """The newest version is rehearsed, aborted in earnest, installed, and taken back."""
+    rehearsed = Rehearsal.objects.get(run=ended(played(production, "upgrades.rehearse_patch", target=SERIES, **repository), "succeeded"))
+    assert (rehearsed.figures_equal, rehearsed.rights_equal) == (True, True)
+    listed = releases.pinned(rehearsed.packages)
+    assert listed["trytond"] == rehearsed.version != OLDER
+    assert {module: version for module, version in listed.items() if version < f"{SERIES}."} == {}
+    agreed(rehearsed)
+    environment = Environment.objects.get(pk=production.environment.pk)
+    arguments = {"target": SERIES, **repository}
+    run = runtime.submit("upgrades.apply_patch", organisation=environment.system.organisation, environment=environment, arguments=arguments)
+    until(lambda: Upgrade.objects.filter(run=run, closed_at__isnull=False).exists(), PATIENCE, "the closing of the ERP")
+    runtime.cancel(run, None)
+    ended(runtime.wait(run.pk, timeout=PATIENCE), "rolled_back")
+    assert production.version() == OLDER
+    assert Upgrade.objects.get(run=run).abort_by is not None
+
+    agreed(rehearsed)
+    patched = ended(played(production, "upgrades.apply_patch", **arguments), "succeeded")
+    assert production.version() == rehearsed.version
     upgrade = Upgrade.objects.get(run=patched)
+    assert Path(upgrade.new_interpreter).parents[1].joinpath(STAMP).read_text() == sha256(rehearsed.packages.encode())
+    assert "nothing newer" in say(ended(played(production, "upgrades.rehearse_patch", **arguments), "failed").outcome)
     ended(played(production, "upgrades.take_back", upgrade_id=upgrade.pk), "succeeded")
     assert production.version() == OLDER
     assert Upgrade.objects.get(run=patched).state == UpgradeState.TAKEN_BACK

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,21 +21,28 @@ class Index:
 
     def add(self, package: str, version: str) -> str:
         """Build a wheel with one empty module and return its hash."""
-        name = package.replace("-", "_")
-        wheel = self.folder / package / f"{name}-{version}-py3-none-any.whl"
-        wheel.parent.mkdir(exist_ok=True)
-        info = f"{name}-{version}.dist-info"
-        content = {
-            f"{name}.py": "",
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        digests = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=") for path, text in content.items()}
-        record = "".join(f"{path},sha256={digests[path]},{len(text)}\n" for path, text in content.items()) + f"{info}/RECORD,,\n"
-        with zipfile.ZipFile(wheel, "w") as file:
-            for path, text in {**content, f"{info}/RECORD": record}.items():
-                file.writestr(path, text)
-        return hashlib.sha256(wheel.read_bytes()).hexdigest()
+        return hashlib.sha256(wheel(self.folder / package, package, version).read_bytes()).hexdigest()
+
+
+def wheel(folder: Path, package: str, version: str, content: Mapping[str, str] | None = None, modules: Sequence[str] = ()) -> Path:
+    """Build a wheel of these files (None: one empty module), which says that it has these modules of Tryton."""
+    name = package.replace("-", "_")
+    info = f"{name}-{version}.dist-info"
+    points = "".join(f"{module} = trytond.modules.{module}\n" for module in modules)
+    files = {
+        **({f"{name}.py": ""} if content is None else content),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **({f"{info}/entry_points.txt": f"[trytond.modules]\n{points}"} if modules else {}),
+    }
+    digests = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=") for path, text in files.items()}
+    record = "".join(f"{path},sha256={digests[path]},{len(text)}\n" for path, text in files.items()) + f"{info}/RECORD,,\n"
+    made = folder / f"{name}-{version}-py3-none-any.whl"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(made, "w") as file:
+        for path, text in {**files, f"{info}/RECORD": record}.items():
+            file.writestr(path, text)
+    return made
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.upgrades.test_apply import identity, newest, rehearsed
 from tests.upgrades.test_rehearse import _proven as proven
 from wellkept import home
 from wellkept.adapters.base import Site
-from wellkept.adapters.tryton import control, rpc
+from wellkept.adapters.tryton import control, provision, rpc
 from wellkept.adapters.tryton.provision.install import uv_environment, uv_program
 from wellkept.backups import drill
 from wellkept.estate import connect
@@ -25,7 +25,7 @@ from wellkept.lib import links
 from wellkept.operations import scratch
 from wellkept.tools import command, postgres
 from wellkept.upgrades import apply, discard, gates, notes, patch, queries, rehearse, work
-from wellkept.upgrades.models import Rehearsal, RehearsalState, Upgrade, UpgradeState
+from wellkept.upgrades.models import Rehearsal, RehearsalState, Release, Upgrade, UpgradeState
 from wellkept.upgrades.patch import switch
 
 OLDER = "7.0.50"
@@ -67,16 +67,12 @@ def outdated(own_company: Site, older: Path, organisation: Organisation) -> Iter
 
 def of_this_series(environment: Environment) -> Rehearsal:
     """The rows of a rehearsal of the patch."""
-    made = of_this_series_again(rehearsed(environment))
-    agreed(made)
-    return made
-
-
-def of_this_series_again(made: Rehearsal) -> Rehearsal:
-    """The rehearsal as one of the patch."""
+    made = rehearsed(environment)
     sealed = notes.digest([])
-    Rehearsal.objects.filter(pk=made.pk).update(target=SERIES, version=newest(SERIES), notes_digest=sealed, report={})
+    listed = provision.requirements(SERIES).read_text()
+    Rehearsal.objects.filter(pk=made.pk).update(target=SERIES, version=newest(SERIES), notes_digest=sealed, report={}, packages=listed)
     made.refresh_from_db()
+    agreed(made)
     return made
 
 
@@ -84,7 +80,8 @@ def test_a_patch_is_installed_and_taken_back_by_the_link(outdated: tuple[Environ
     environment, run_id = outdated
     site = connect.site(environment)
     assert rpc.version(site) == OLDER
-    assert patch.brought("tryton", OLDER) == newest(SERIES)
+    Release.objects.create(adapter="tryton", series=SERIES, newest=newest(SERIES))
+    assert patch.known("tryton", OLDER) == newest(SERIES)
     assert queries.lines([environment.system])[0].patch == newest(SERIES)
     rehearsal = of_this_series(environment)
     seen = gates.look(environment, SERIES)
@@ -108,8 +105,8 @@ def test_a_patch_is_installed_and_taken_back_by_the_link(outdated: tuple[Environ
     assert rpc.version(site) == newest(SERIES)
     assert result["unavailable_seconds"] <= MOST_SECONDS
     assert Environment.objects.get(pk=environment.pk).version == newest(SERIES)
-    assert patch.brought("tryton", newest(SERIES)) is None
-    assert "newest version" in failed(lambda: patch.refuse(environment, SERIES))
+    assert patch.known("tryton", newest(SERIES)) is None
+    assert "nothing newer" in failed(lambda: patch.refuse(environment, SERIES, rehearsal.packages))
     with pytest.raises(discard.Invalid, match="loses nothing"):
         discard.candidate(environment)
 

@@ -189,6 +189,16 @@ class Release:
 
 
 @dataclass(frozen=True)
+class ModulePackage:
+    """A file with modules of the ERP that somebody gave: its package, the version of that, and the modules in it."""
+
+    file: Path
+    package: str
+    version: str
+    modules: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Requirement:
     """Something that a series needs ("Python", ">=3.10"): the version that is there, None where it is not known, and whether it is enough."""
 
@@ -448,7 +458,8 @@ class Releases(Protocol):
     """From one release to the next, without touching what runs: assess, install beside, migrate, understand the log.
 
     ``path`` gives the series to pass through, the target last, and raises Unsupported with the legal path for one that is not possible.
-    ``missing`` names active modules that the target does not have. ``install`` returns the interpreter of an installation of its own.
+    ``missing`` names active modules that the target does not have. ``install`` returns the interpreter of an installation of its own, made of
+    the list ``packages`` (see ``Packages``; empty: the one that comes with us) with the files ``wheels`` of what no index has.
     ``migrate`` works on the database of a stopped site whose ``interpreter`` is the new one. ``unexpected`` compares two readings and leaves out
     what the release changes on purpose. ``JUMPS`` are the pairs of series whose steps, log lines and changes are described.
     """
@@ -463,7 +474,9 @@ class Releases(Protocol):
 
     def missing(self, modules: Collection[str], series: str) -> Sequence[str]: ...
 
-    def install(self, folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None) -> Path: ...
+    def install(
+        self, folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None, packages: str = "", wheels: Sequence[Path] = ()
+    ) -> Path: ...
 
     def migrate(self, site: Site, *, timeout: float, on_line: OnLine | None = None) -> Migration: ...
 
@@ -488,11 +501,24 @@ class Outlook(Protocol):
     """What the target means for this company, before anything is done: all only ask.
 
     ``breaches`` names data that it would refuse, in a database of the series ``current``. ``offered`` gives for each module its newest version in
-    the package index for a series, None where there is none. ``brings`` is the exact version that ``Releases.install`` brings.
+    the package index for a series, None where there is none.
     """
-
-    def brings(self, series: str) -> str: ...
 
     def breaches(self, connection: Connection, current: str, target: str) -> Sequence[Breach]: ...
 
     def offered(self, modules: Collection[str], series: str, *, cache: Path) -> Mapping[str, str | None]: ...
+
+
+class Packages(Protocol):
+    """Exactly what a release is made of: a list of packages with their versions and hashes, as a text that ``Releases.install`` takes.
+
+    ``resolve`` makes it for these modules; the package index is asked for what the list that comes with us lacks, with ``newest`` for the newest
+    version of everything that is the ERP's. ``own`` are files of modules that no index has, as ``read_module`` understands them.
+    ``pinned`` reads the versions of the modules, and of the ERP itself by the name of its package.
+    """
+
+    def resolve(self, series: str, modules: Collection[str], *, own: Sequence[Path] = (), newest: bool = False, cache: Path) -> str: ...
+
+    def pinned(self, packages: str) -> Mapping[str, str]: ...
+
+    def read_module(self, file: Path) -> ModulePackage: ...

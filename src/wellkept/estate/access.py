@@ -79,6 +79,7 @@ PLACES: dict[str, Place] = {
     "Drill": Place("organisation", "system"),
     "Assessment": Place("organisation", "system"),
     "NoteVersion": Place("organisation", "system"),
+    "GivenModule": Place("organisation", "system"),
     "Acceptance": Place("organisation", "system"),
     "Rehearsal": Place("organisation", "system"),
     "Approval": Place("organisation", "system"),

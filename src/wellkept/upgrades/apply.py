@@ -15,7 +15,6 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from wellkept import home
 from wellkept.adapters.base import Site
 from wellkept.backups.failures import told
 from wellkept.estate import connect
@@ -26,7 +25,7 @@ from wellkept.operations import progress, scratch
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import aftercare, gates, notes, production, work
+from wellkept.upgrades import aftercare, gates, notes, packages, production, work
 from wellkept.upgrades.consent import accept, agree
 from wellkept.upgrades.consent.findings import Accepted
 from wellkept.upgrades.expect import expected
@@ -76,7 +75,7 @@ def install(upgrade_id: int, backup_id: int) -> Facts:
     with told():
         site = connect.site(environment)
         folder = production.code(upgrade, site)
-        interpreter = connect.ability(environment, "releases").install(folder, upgrade.target, cache=home.cache(), on_line=work.say)
+        interpreter = packages.install(upgrade.rehearsal, folder)
         seen = connect.ability(environment, "inspect").discover(replace(site, interpreter=interpreter))
     if seen.version_on_disk != upgrade.version:
         text = gettext_noop("{found} was installed, and {version} was rehearsed; rehearse again. Nothing was stopped")

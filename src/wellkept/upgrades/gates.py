@@ -89,10 +89,10 @@ def look(environment: Environment, target: str, *, starter: Person | None = None
     current = assess.current_series(environment)
     seen = known(environment, target, starter=starter, run_id=run_id, current=current)
     asked = list(same(environment, seen.rehearsal)) if seen.rehearsal is not None else []
-    if current == target:
-        why = patch.lacking(environment, target)
+    if current == target and seen.rehearsal is not None:
+        why = patch.lacking(environment, target, seen.rehearsal.packages)
         asked.append(Gate("newer", why is None, why or message(gettext_noop("A newer version of the same series can be installed"))))
-    else:
+    elif current != target:
         asked += [*_room(environment), _allowed(environment)]
     return replace(seen, gates=[*seen.gates, *asked])
 

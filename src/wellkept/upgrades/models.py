@@ -103,6 +103,32 @@ class NoteVersion(Seconded):
         return f"{self.name} ({self.version})"
 
 
+class GivenModule(Written):
+    """A module that no package index has, given for a release: the file of a package, kept under its ``sha256``, and the ``modules`` in it.
+
+    It counts until ``removed_at``; the newest of a package takes the place of the others. Which files a rehearsal had, its list says.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="given_modules")
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="given_modules")
+    target = models.CharField(_("to"), max_length=30)
+    package = models.CharField(max_length=200)
+    version = models.CharField(max_length=60)
+    modules = models.JSONField(default=list)
+    file = models.CharField(max_length=300)
+    sha256 = models.CharField(max_length=64)
+    removed_by = models.CharField(max_length=254, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["system", "target", "package"], condition=models.Q(removed_at=None), name="one_given_module_per_package")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version}"
+
+
 class Acceptance(Seconded):
     """A person's word that one finding of an upgrade is meant to be: lines of the migration's log, or a difference of the books.
 
@@ -144,9 +170,10 @@ class RehearsalState(models.TextChoices):
 class Rehearsal(models.Model):
     """An upgrade that was done on a copy, and taken back there.
 
-    ``version`` is the exact new version, ``modules`` are those that were active, ``notes_digest`` stands for the notes that were done. ``log`` is the
-    end of the migration's log, ``differences`` stored sentences, ``report`` the results of its phases as plain data. ``judged`` are the warnings and
-    errors of the log and ``compared`` all that changed in the books, each with who means it to be so (see ``consent.findings``).
+    ``version`` is the exact new version, ``modules`` are those that were active, ``packages`` is the list of what was installed with its hashes
+    (empty: the one that came with us), ``notes_digest`` stands for the notes that were done. ``log`` is the end of the migration's log,
+    ``differences`` stored sentences, ``report`` the results of its phases as plain data. ``judged`` are the warnings and errors of the log and
+    ``compared`` all that changed in the books, each with who means it to be so (see ``consent.findings``).
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="rehearsals")
@@ -158,6 +185,7 @@ class Rehearsal(models.Model):
     target = models.CharField(_("to"), max_length=30)
     version = models.CharField(_("new version"), max_length=60, blank=True)
     modules = models.JSONField(default=list)
+    packages = models.TextField(blank=True)
     notes_digest = models.CharField(max_length=64)
     state = models.CharField(_("state"), max_length=20, choices=RehearsalState, default=RehearsalState.RUNNING)
     started_at = models.DateTimeField(default=timezone.now)

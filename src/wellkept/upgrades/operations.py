@@ -223,12 +223,8 @@ def apply_upgrade(run: Runbook, *, target: str, repository_id: int | None = None
 
 
 def _upgrade_production(run: Runbook, upgrade_id: int, modules: dict[str, str], settled: dict[str, Any]) -> dict[str, Any]:
-    """From closing the ERP to opening the new release; the results of the phases. What takes longer than it may is stopped."""
-    until, most = limits.point_of_no_return(settled), settled["limits"]
-
-    def step(phase: str, function: Callable[..., Any], *rest: Any, limit: float) -> Any:
-        return run.step(phase, function, run.id, upgrade_id, *rest, limit=most.get(phase, limit), until=until)
-
+    """From closing the ERP to opening the new release; the results of the phases."""
+    step = within(run, upgrade_id, settled)
     return {
         "close": step("close", apply.close, limit=2 * MINUTE),
         "copy": step("copy", apply.copy_database, limit=4 * HOUR),
@@ -240,6 +236,16 @@ def _upgrade_production(run: Runbook, upgrade_id: int, modules: dict[str, str], 
         "exchange": step("exchange", apply.exchange, limit=2 * MINUTE),
         "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=10 * MINUTE, shielded=True, **PERSISTENT),
     }
+
+
+def within(run: Runbook, upgrade_id: int, settled: dict[str, Any]) -> Callable[..., Any]:
+    """How steps run that change production: what takes longer than it may, or comes to the point of no return, is stopped."""
+    until, most = limits.point_of_no_return(settled), settled["limits"]
+
+    def step(phase: str, function: Callable[..., Any], *rest: Any, limit: float) -> Any:
+        return run.step(phase, function, run.id, upgrade_id, *rest, limit=most.get(phase, limit), until=until)
+
+    return step
 
 
 def put_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> None:

@@ -64,7 +64,7 @@ def path(system: System, target: str, *, starter: Who) -> Path:
         raise Invalid(gettext_noop("{series} is not a series, which looks like 8.0"), series=target)
     upgrade = Upgrade.objects.filter(environment=environment, target=target).select_related("run", "approval").order_by("-started_at").first()
     current = releases.series_of(environment.version)
-    if upgrade is not None and current == target and patch.brought(system.adapter, environment.version) is None:
+    if upgrade is not None and current == target and patch.known(system.adapter, environment.version) is None:
         current = upgrade.current
     seen = gates.known(environment, target, starter=access.person_of(starter), current=current)
     way = {"environment": environment, "current": current, "target": target}

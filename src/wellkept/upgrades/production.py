@@ -14,6 +14,7 @@ from wellkept.adapters.base import Notice, Site
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
 from wellkept.lib import links
+from wellkept.lib.hashing import sha256
 from wellkept.operations import scratch
 from wellkept.upgrades import work
 from wellkept.upgrades.models import Upgrade
@@ -64,7 +65,8 @@ def code(one: Upgrade, site: Site) -> Path:
     """Where the new release goes: beside the old one where a link says which is current, otherwise into our own home."""
     link = links.of(site.interpreter) if site.interpreter is not None else None
     place: Path = link.parent if link is not None else settings.HOME.path / "releases" / str(one.environment_id)
-    return place / one.version
+    listed = one.rehearsal.packages
+    return place / (f"{one.version}-{sha256(listed.encode())[:8]}" if listed else one.version)
 
 
 def use(one: Upgrade, interpreter: str) -> None:

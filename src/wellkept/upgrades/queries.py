@@ -59,7 +59,7 @@ def _line(system: System, version: str, known: list[Release], assessment: Assess
     later = sorted(
         (one for one in known if series and releases.order(one.series) > releases.order(series)), key=lambda one: releases.order(one.series)
     )
-    return Line(system, series, here.support_end if here else None, later, assessment, patch.brought(system.adapter, version))
+    return Line(system, series, here.support_end if here else None, later, assessment, patch.brought(version, here.newest if here else ""))
 
 
 def assessments(rows: QuerySet[Assessment]) -> QuerySet[Assessment]:
@@ -69,7 +69,7 @@ def assessments(rows: QuerySet[Assessment]) -> QuerySet[Assessment]:
 
 def rehearsals(rows: QuerySet[Rehearsal]) -> QuerySet[Rehearsal]:
     """Rehearsals, newest first, without what is long."""
-    return rows.select_related("system__organisation", "run").defer("log").order_by("-started_at", "-pk")
+    return rows.select_related("system__organisation", "run").defer("log", "packages").order_by("-started_at", "-pk")
 
 
 def plain_rehearsal(one: Rehearsal, *, whole: bool = False) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from wellkept import home
 from wellkept.backups import checks, copy
 from wellkept.backups.failures import told
 from wellkept.estate import connect
@@ -22,7 +21,7 @@ from wellkept.operations.models import Run
 from wellkept.tools import postgres
 from wellkept.trials import run as flows
 from wellkept.trials.compare import compare
-from wellkept.upgrades import assess, gates, needs, notes, patch, work
+from wellkept.upgrades import assess, gates, needs, notes, packages, patch, work
 from wellkept.upgrades.consent import accept
 from wellkept.upgrades.consent.findings import Accepted
 from wellkept.upgrades.models import Rehearsal, RehearsalState
@@ -41,6 +40,10 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
         current = assess.current_series(environment)
         _refuse_unknown(environment, current, target)
         tried = _tried(environment, current, target)
+        modules = gates.active_modules(environment)
+        listed = packages.resolve(environment, target, modules, tried, newest=current == target)
+        if current == target:
+            patch.refuse(environment, target, listed)
         room = needs.needs(environment_id, *_sizes(environment))["space"]
     for place in room:
         if place["what"] != "copy" and place["enough"] is False:
@@ -54,7 +57,8 @@ def begin(run_id: str, environment_id: int, target: str) -> Facts:
             "environment": environment,
             "current": current,
             "target": target,
-            "modules": gates.active_modules(environment),
+            "modules": modules,
+            "packages": listed,
             "notes_digest": notes.digest(tried),
         },
     )
@@ -66,8 +70,7 @@ def install(run_id: str, rehearsal_id: int) -> Facts:
     rehearsal = _rehearsal(rehearsal_id)
     environment = rehearsal.environment
     with told():
-        folder = _folder(run_id) / "release"
-        interpreter = connect.ability(environment, "releases").install(folder, rehearsal.target, cache=home.cache(), on_line=work.say)
+        interpreter = packages.install(rehearsal, _folder(run_id) / "release")
         seen = connect.ability(environment, "inspect").discover(replace(connect.site(environment), interpreter=interpreter))
     Rehearsal.objects.filter(pk=rehearsal_id).update(version=seen.version_on_disk or "")
     modules = {part.name: part.installed for part in seen.components if part.kind == "module" and part.installed}
@@ -223,7 +226,6 @@ def clean_up(run_id: str) -> None:
 
 def _refuse_unknown(environment: Environment, current: str, target: str) -> None:
     if current == target:
-        patch.refuse(environment, target)
         return
     way = assess.legal_path(environment, current, target)
     jumps = connect.ability(environment, "releases").JUMPS

@@ -20,8 +20,8 @@ from wellkept.upgrades.models import Upgrade, UpgradeState
 from wellkept.web import backups, shell
 
 EARLY, OPEN, GOING, GONE, STUCK = "early", "open", "going", "gone", "stuck"
-SHOWN = {True: ("upgrades.apply",), False: ("upgrades.apply", "upgrades.apply_patch")}
-"""Whose way back is shown while they are open, and after their end: a patch goes back by its link at any time."""
+PATCH = "upgrades.apply_patch"
+SHOWN = ("upgrades.apply", PATCH)
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,11 @@ class WayBack:
     """``state``: nothing is changed yet (``early``), the way is ``open``, it is ``going`` back, or the way is ``gone``.
 
     After the end it may be ``stuck``: it was neither kept nor taken back. ``abort_by`` is None where no window has an end; ``seconds`` is how long
-    taking back took in the rehearsal.
+    taking back took in the rehearsal. A ``patch`` changes no data, so its way is open until the run ends.
     """
 
     state: str
+    patch: bool
     current: str
     target: str
     abort_by: datetime | None
@@ -48,18 +49,20 @@ class WayBack:
 
 def of(run: Run, state: dict[str, Any]) -> WayBack | None:
     """The way back of a run, ``state`` as of operations.queries.describe; None where there is none to be shown. One query, for an upgrade."""
-    if run.operation not in SHOWN[bool(state["open"])] or not (state["open"] or run.state == RunState.NEEDS_ATTENTION):
+    if run.operation not in SHOWN or not (state["open"] or run.state == RunState.NEEDS_ATTENTION):
         return None
     names = ("current", "target", "abort_by", "opened_at", "rehearsal__rollback_seconds", "pk")
     row = Upgrade.objects.filter(run=run).values_list(*names).first()
+    patch = run.operation == PATCH
     if not state["open"]:
         waits = Upgrade.objects.filter(run=run, state=UpgradeState.STUCK).filter(Q(opened_at=None) | Q(current=F("target"))).exists()
-        return WayBack(STUCK, *row) if row is not None and waits else None
+        return WayBack(STUCK, patch, *row) if row is not None and waits else None
     if row is None:
-        return WayBack(GOING if state["cancelling"] else EARLY, "", str(run.arguments.get("target", "")), None, None, None)
+        return WayBack(GOING if state["cancelling"] else EARLY, patch, "", str(run.arguments.get("target", "")), None, None, None)
     back = next((phase for phase in state["phases"] if phase["name"] == "back"), None)
     going = state["cancelling"] or (back is not None and back["state"] != "waiting")
-    return WayBack(GONE if row[3] is not None else GOING if going else OPEN, *row)
+    gone = row[3] is not None and not patch
+    return WayBack(GONE if gone else GOING if going else OPEN, patch, *row)
 
 
 @shell.page

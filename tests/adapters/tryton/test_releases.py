@@ -4,15 +4,17 @@ import datetime as dt
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.services.index import Index
+from tests.services.index import Index, wheel
 from tests.services.tryton import NEXT, SERIES
 from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Site, Unreachable, Unsupported
 from wellkept.adapters.tryton import releases
 from wellkept.adapters.tryton.provision import modules
 from wellkept.adapters.tryton.provision.install import install_lock
+from wellkept.lib.hashing import file_sha256
 from wellkept.tools import command, postgres
 
 KNOWN = ["6.0", "6.2", "7.0", "7.2", "8.0", "8.2"]
@@ -134,22 +136,40 @@ def test_a_release_is_never_installed_over_another(tiny: Callable[[str], None], 
     assert not (place / "running.unfinished").exists()
 
 
-def test_modules_that_the_lock_lacks_are_pinned_and_those_that_the_index_lacks_are_named(
-    tiny: Callable[[str], None], index: Index, place: Path
+def test_modules_that_the_list_lacks_are_pinned_and_those_that_nobody_has_are_named(
+    tiny: Callable[[str], None], index: Index, place: Path, tmp_path: Path
 ) -> None:
-    target = place / "more.txt"
-    assert releases.lock(target, "8.0", ["ir", "res"], cache=place / "cache").name == "8.0.txt"
-    assert not target.exists()
+    def resolve(*modules: str, **more: Any) -> str:
+        return releases.resolve("8.0", modules, cache=place / "cache", **more)
+
+    ours = (tmp_path / "8.0.txt").read_text()
+    assert resolve("ir", "res") == ours
     index.add("trytond-sale-point", "7.0.3")
     with pytest.raises(Invalid, match=r"there is no version 8\.0 of our_own, sale_point"):
-        releases.lock(target, "8.0", ["ir", "our_own", "sale_point"], cache=place / "cache")
-    assert not target.exists()
+        resolve("ir", "our_own", "sale_point")
     digest = index.add("trytond-sale-point", "8.0.4")
-    assert releases.lock(target, "8.0", ["sale_point"], cache=place / "cache") == target
-    text = target.read_text()
-    assert "trytond==8.0.1" in text
+    given = wheel(place / "given", "acme-our-own", "8.0.7", modules=["our_own"])
+    text = resolve("sale_point", "our_own", own=[given])
+    assert text.startswith(f"acme-our-own==8.0.7 \\\n    --hash=sha256:{file_sha256(given)}")
     assert f"trytond-sale-point==8.0.4 \\\n    --hash=sha256:{digest}" in text
     assert "://" not in text
-    assert releases.missing(["sale_point", "our_own"], "8.0", lock_file=target) == ["our_own"]
-    python = releases.install(place / "new", "8.0", cache=place / "cache", lock_file=target)
-    assert command.run([python, "-c", "import trytond_sale_point"]).returncode == 0
+    assert releases.pinned(text) == {"trytond": "8.0.1", "sale_point": "8.0.4"}
+    python = releases.install(place / "new", "8.0", cache=place / "cache", packages=text, wheels=[given])
+    assert command.run([python, "-c", "import trytond_sale_point, acme_our_own"]).returncode == 0
+    wheel(place / "given", "acme-our-own", "8.0.7", {"acme_our_own.py": "another"}, modules=["our_own"])
+    with pytest.raises(Invalid, match="acme"):
+        releases.install(place / "other", "8.0", cache=place / "fresh", packages=text, wheels=[given])
+    assert not (place / "other").exists()
+    with pytest.raises(Invalid, match=r"no-module-1-py3.* is not a wheel with a module of Tryton|no_module-1-py3.* is not a wheel"):
+        releases.read_module(wheel(place / "given", "no-module", "1"))
+
+
+def test_the_newest_of_a_series_moves_tryton_and_leaves_the_rest(tiny: Callable[[str], None], index: Index, place: Path, tmp_path: Path) -> None:
+    listed = (tmp_path / "8.0.txt").read_text() + f"werkzeug==1.0 \\\n    --hash=sha256:{index.add('werkzeug', '1.0')}\n"
+    (tmp_path / "8.0.txt").write_text(listed)
+    (tmp_path / "8.0.in").write_text("trytond==8.0.*\nwerkzeug\n")
+    for package, version in (("trytond", "8.0.2"), ("trytond", "8.2.0"), ("werkzeug", "2.0")):
+        index.add(package, version)
+    text = releases.resolve("8.0", [], newest=True, cache=place / "cache")
+    assert releases.pinned(text) == {"trytond": "8.0.2"}
+    assert "werkzeug==1.0 " in text

@@ -43,7 +43,8 @@ def digest(rehearsal: Rehearsal) -> str:
     )
     names = ("environment_id", "current", "target", "version", "notes_digest")
     facts = {name: getattr(rehearsal, name) for name in names}
-    return sha256(canonical_json({**facts, "rehearsal": rehearsal.pk, "modules": sorted(rehearsal.modules), "accepted": _findings(accepted)}))
+    facts |= {"rehearsal": rehearsal.pk, "modules": sorted(rehearsal.modules), "accepted": _findings(accepted)}
+    return sha256(canonical_json({**facts, "packages": sha256(rehearsal.packages.encode())}))
 
 
 def standing(rehearsal: Rehearsal) -> Approval | None:

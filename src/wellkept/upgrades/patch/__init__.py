@@ -4,46 +4,41 @@ from pathlib import Path
 
 from django.utils.translation import gettext_noop
 
-from wellkept.adapters import registry
-from wellkept.adapters.base import Unsupported
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
 from wellkept.lib.text import Message, message
 from wellkept.operations.errors import Failed
 from wellkept.upgrades import releases
-from wellkept.upgrades.models import Upgrade, UpgradeState
+from wellkept.upgrades.models import Release, Upgrade, UpgradeState
 
 
-def brought(adapter: str, version: str) -> str | None:
-    """The version of the same series that can be installed from here, where it is newer than the one that is known to be there; nobody is asked."""
-    series = releases.series_of(version)
-    if not series or not registry.has(adapter, "releases"):
-        return None
-    try:
-        newest = str(registry.ability(adapter, "releases").brings(series))
-    except Unsupported:
-        return None
-    return newest if releases.order(newest) > releases.order(version) else None
+def brought(version: str, newest: str) -> str | None:
+    """The newest version of a series, as far as the package index was asked, where it is newer than the one that is known to be there."""
+    return newest if version and newest and releases.order(newest) > releases.order(version) else None
 
 
-def refuse(environment: Environment, series: str) -> None:
-    """Raises Failed where there is no newer version of the series to go to; the ERP is asked for its own."""
-    why = lacking(environment, series)
+def known(adapter: str, version: str) -> str | None:
+    """The same by a query: what was kept of the index."""
+    one = Release.objects.filter(adapter=adapter, series=releases.series_of(version)).first()
+    return brought(version, one.newest) if one is not None else None
+
+
+def refuse(environment: Environment, series: str, packages: str) -> None:
+    """Raises Failed where a list of packages has nothing newer than what is there; the ERP is asked for its own."""
+    why = lacking(environment, series, packages)
     if why is not None:
         raise Failed(why)
 
 
-def lacking(environment: Environment, series: str) -> Message | None:
-    """Why there is nothing to go to; None when there is a newer version of the series."""
-    there = connect.ability(environment, "inspect").discover(connect.site(environment)).version_on_disk or ""
-    try:
-        offered = str(connect.ability(environment, "releases").brings(series))
-    except Unsupported as error:
-        return error.message
-    if releases.order(offered) > releases.order(there):
+def lacking(environment: Environment, series: str, packages: str) -> Message | None:
+    """Why there is nothing to go to; None when a list of packages has something newer than what is there."""
+    seen = connect.ability(environment, "inspect").discover(connect.site(environment))
+    there = {part.name: part.installed for part in seen.components if part.installed}
+    listed = connect.ability(environment, "releases").pinned(packages) if packages else {}
+    if any(name in there and releases.order(version) > releases.order(there[name]) for name, version in listed.items()):
         return None
-    text = gettext_noop("{there} is installed, and {offered} is the newest version of {series} that can be installed from here")
-    return message(text, there=there or "?", offered=offered, series=series)
+    text = gettext_noop("{there} is installed, and the package index has nothing newer of {series} for it")
+    return message(text, there=seen.version_on_disk or "?", series=series)
 
 
 def operation(name: str, environment: Environment, target: str) -> str:

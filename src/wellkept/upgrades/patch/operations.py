@@ -6,7 +6,7 @@ from wellkept.backups.operations import HOUR, TAKE_PHASES, take_steps
 from wellkept.lib.text import message
 from wellkept.operations.errors import Ending
 from wellkept.operations.runtime import Failed, Outcome, Runbook, operation
-from wellkept.upgrades import aftercare, apply, rehearse
+from wellkept.upgrades import aftercare, apply, limits, rehearse
 from wellkept.upgrades.operations import (
     BEGIN_PHASES,
     LAST_PHASES,
@@ -17,6 +17,7 @@ from wellkept.upgrades.operations import (
     prepare_rehearsal,
     put_back,
     rehearse_clean_up,
+    within,
 )
 from wellkept.upgrades.patch import switch
 
@@ -78,17 +79,19 @@ def apply_patch(run: Runbook, *, target: str, repository_id: int | None = None) 
     if run.environment_id is None:
         raise Failed(message(gettext_noop("This system has no environment to look at")))
     upgrade_id = run.step("gates", apply.begin, run.id, run.environment_id, target, limit=10 * MINUTE)["upgrade_id"]
+    settled = run.step("gates", limits.settle, run.id, upgrade_id, limit=MINUTE)
     backup = take_steps(run, repository_id)
     run.step("install", apply.install, upgrade_id, backup["backup_id"], limit=HOUR)
     run.step("measure", aftercare.measure_before, upgrade_id, limit=10 * MINUTE)
+    step = within(run, upgrade_id, settled)
     try:
         facts = {
-            "close": run.step("close", apply.close, run.id, upgrade_id, limit=2 * MINUTE),
-            "exchange": run.step("exchange", apply.exchange, run.id, upgrade_id, limit=MINUTE),
-            "open": run.step("open", apply.reopen, run.id, upgrade_id, limit=5 * MINUTE),
+            "close": step("close", apply.close, limit=2 * MINUTE),
+            "exchange": step("exchange", apply.exchange, limit=MINUTE),
+            "open": step("open", apply.reopen, limit=5 * MINUTE),
         }
     except Ending as ending:
-        put_back(run, upgrade_id, ending, limit=10 * MINUTE)
+        put_back(run, upgrade_id, ending, limit=max(10 * MINUTE, settled["limits"].get("back", 0.0)))
         raise
     result = run.step("report", apply.finish, upgrade_id, facts, limit=MINUTE, shielded=True)
     text = gettext_noop("The patch {version} was installed; nobody could work for {seconds} s")

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wellkept.adapters.base import Unsupported
@@ -33,7 +33,12 @@ def requirements(series: str) -> Path:
 
 def pins(lock: Path) -> dict[str, str]:
     """The packages of a requirement file with their versions."""
-    return dict(re.findall(r"^([a-z0-9-]+)==([^\s\\]+)", lock.read_text(), re.MULTILINE))
+    return pins_in(lock.read_text())
+
+
+def pins_in(text: str) -> dict[str, str]:
+    """The same of the text of one."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s\\]+)", text, re.MULTILINE))
 
 
 def version(series: str) -> str:
@@ -43,12 +48,12 @@ def version(series: str) -> str:
 
 def modules(series: str) -> list[str]:
     """The names of the modules that the requirement file brings, as Tryton spells them."""
-    return modules_of(requirements(series))
+    return modules_in(requirements(series).read_text())
 
 
-def modules_of(lock: Path) -> list[str]:
-    """The same of any requirement file."""
-    return sorted(name.removeprefix("trytond-").replace("-", "_") for name in pins(lock) if name.startswith("trytond-"))
+def modules_in(text: str) -> list[str]:
+    """The same of the text of any requirement file."""
+    return sorted(name.removeprefix("trytond-").replace("-", "_") for name in pins_in(text) if name.startswith("trytond-"))
 
 
 def install(venv: Path, series: str, *, cache: Path, on_line: OnLine | None = None) -> str:
@@ -56,9 +61,10 @@ def install(venv: Path, series: str, *, cache: Path, on_line: OnLine | None = No
     return install_lock(venv, requirements(series), cache=cache, on_line=on_line)
 
 
-def install_lock(venv: Path, lock: Path, *, cache: Path, on_line: OnLine | None = None) -> str:
+def install_lock(venv: Path, lock: Path, *, cache: Path, on_line: OnLine | None = None, wheels: Sequence[Path] = ()) -> str:
     """Make (or complete) the virtual environment and return the version of Tryton in it.
 
+    ``wheels`` are packages that the file pins and that no index has.
     Downloads are kept in ``cache``/uv, so a second install takes seconds and needs no network. The service user can read and run the result.
     An environment that is complete is left alone; a half-made one is made again.
     """
@@ -72,12 +78,12 @@ def install_lock(venv: Path, lock: Path, *, cache: Path, on_line: OnLine | None 
     env = uv_environment(cache)
     uv = uv_program()
     command.run([uv, "venv", "--quiet", "--python", interpreter(), venv], env=env, timeout=60)
-    _install_packages(uv, venv, lock, env, on_line)
+    _install_packages(uv, venv, lock, env, on_line, wheels)
     stamp.write_text(wanted)
     return version
 
 
-def _install_packages(uv: str, venv: Path, lock: Path, env: Mapping[str, str], on_line: OnLine | None) -> None:
+def _install_packages(uv: str, venv: Path, lock: Path, env: Mapping[str, str], on_line: OnLine | None, wheels: Sequence[Path]) -> None:
     """From the cache when all of it is there, otherwise over the network. Byte code is made now: the service user may not write here."""
     args: list[str | Path] = [
         uv,
@@ -88,6 +94,7 @@ def _install_packages(uv: str, venv: Path, lock: Path, env: Mapping[str, str], o
         venv / "bin" / "python",
         "--require-hashes",
         "--compile-bytecode",
+        *(part for wheel in wheels for part in ("--find-links", wheel.parent)),
         "--requirements",
         lock,
     ]

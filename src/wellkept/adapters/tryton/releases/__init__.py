@@ -9,7 +9,8 @@ from wellkept.adapters.tryton.releases.constraints import breaches
 from wellkept.adapters.tryton.releases.index import available, path
 from wellkept.adapters.tryton.releases.jumps import JUMPS, notes
 from wellkept.adapters.tryton.releases.migration import migrate, read_log
-from wellkept.adapters.tryton.releases.needs import brings, install, lock, missing, offered, requirements
+from wellkept.adapters.tryton.releases.needs import install, missing, offered, requirements
+from wellkept.adapters.tryton.releases.packages import pinned, read_module, resolve
 from wellkept.adapters.tryton.releases.steps import applies, holds, run_note
 
 __all__ = [
@@ -17,17 +18,18 @@ __all__ = [
     "applies",
     "available",
     "breaches",
-    "brings",
     "holds",
     "install",
-    "lock",
     "migrate",
     "missing",
     "notes",
     "offered",
     "path",
+    "pinned",
     "read_log",
+    "read_module",
     "requirements",
+    "resolve",
     "run_note",
     "unexpected",
 ]

@@ -1,4 +1,4 @@
-"""What a series needs, which modules it lacks, and how it is installed beside the one that runs."""
+"""What a series needs, which modules the list that comes with us lacks, and how it is installed beside the one that runs."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 
 from wellkept.adapters.base import Conflicting, Invalid, OnLine, Requirement, Site, Unreachable
-from wellkept.adapters.tryton.provision.install import STAMP, install_lock, interpreter, modules_of, pins, uv_environment, uv_program
+from wellkept.adapters.tryton.provision.install import STAMP, install_lock, interpreter, modules_in, pins
 from wellkept.adapters.tryton.provision.install import requirements as shipped
 from wellkept.adapters.tryton.releases import index
 from wellkept.lib.hashing import sha256
@@ -22,7 +22,6 @@ NEEDS: dict[str, dict[str, str]] = {
 }
 """The least versions: of Python and the driver as the packages of trytond declare them; PostgreSQL 10 brought the identity columns of its tables."""
 PYTHON = "import platform; print(platform.python_version())"
-LOCK_SECONDS = 300.0
 MISMATCH = re.compile(r"Hash mismatch for `([^`]+)`")
 OFFLINE = re.compile(r"error sending request|dns error|Failed to fetch|Connection refused|network|timed out", re.IGNORECASE)
 
@@ -39,74 +38,49 @@ def requirements(site: Site, series: str) -> Sequence[Requirement]:
     return [_requirement(name, needed, found[name] if name in found else pinned.get(name)) for name, needed in needs.items()]
 
 
-def missing(modules: Collection[str], series: str, *, lock_file: Path | None = None) -> Sequence[str]:
-    """The modules, of those that are active, that a series does not bring: with ``lock_file`` that file, otherwise the one that comes with us."""
-    brought = {*BASE_MODULES, *modules_of(lock_file or shipped(series))}
+def missing(modules: Collection[str], series: str) -> Sequence[str]:
+    """The modules, of those that are active, that the list of a series that comes with us does not have."""
+    brought = {*BASE_MODULES, *modules_in(shipped(series).read_text())}
     return sorted(set(modules) - brought)
-
-
-def lock(target: Path, series: str, modules: Collection[str], *, cache: Path) -> Path:
-    """Write a pinned and hashed requirement file for modules of which ours lacks some, and return it; ours where it has them all.
-
-    What ours pins stays pinned. Raises Invalid that names every module that the package index does not have for this series (custom ones,
-    and those that were given up), Unreachable when the index does not answer.
-    """
-    ours = shipped(series)
-    extra = missing(modules, series)
-    if not extra:
-        return ours
-    unknown = [module for module, version in offered(extra, series, cache=cache).items() if version is None]
-    if unknown:
-        raise Invalid(f"there is no version {series} of {', '.join(unknown)}: bring it yourself, replace it, or remove it before the upgrade")
-    with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder) / "modules.in"
-        wanted.write_text("".join(f"{_package(module)}=={series}.*\n" for module in extra))
-        shape = ["--generate-hashes", "--no-header", "--no-annotate", "--python-version", "3.11", "--quiet"]
-        args: list[str | Path] = [uv_program(), "pip", "compile", *shape, "--output-file", target, ours, wanted]
-        try:
-            command.run(args, env=uv_environment(cache), timeout=LOCK_SECONDS)
-        except command.CommandFailed as error:
-            raise _failure(error, f"the modules {', '.join(extra)} do not fit into series {series}") from error
-    return target
 
 
 def offered(modules: Collection[str], series: str, *, cache: Path) -> Mapping[str, str | None]:
     """The newest version of each module in the package index for a series; None where there is none. Raises Unreachable."""
-    found = {module: [one for one in index.versions(_package(module), cache=cache) if _of(series, one)] for module in sorted(modules)}
+    found = {module: [one for one in index.versions(package_of(module), cache=cache) if _of(series, one)] for module in sorted(modules)}
     return {module: max(versions, key=_key, default=None) for module, versions in found.items()}
 
 
-def install(folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None, lock_file: Path | None = None) -> Path:
+def install(folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None, packages: str = "", wheels: Sequence[Path] = ()) -> Path:
     """Install a series into a folder of its own and return its interpreter; everything is downloaded and checked against its hash here.
 
+    ``packages`` is the list to install (see ``resolve``), empty for the one that comes with us; ``wheels`` are those of it that no index has.
     Nothing that runs is touched. A folder with the same installation is left alone, and one that we did not finish is made again. Raises
     Conflicting for a folder with anything else in it, Invalid for a package whose hash is wrong, Unreachable; then nothing is left behind.
     """
-    chosen = lock_file or shipped(series)
+    wanted = packages or shipped(series).read_text()
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     stamp = folder / STAMP
-    if stamp.exists() and stamp.read_text() == sha256(chosen.read_bytes()):
+    if stamp.exists() and stamp.read_text() == sha256(wanted.encode()):
         return folder / "bin" / "python"
     if folder.exists() and not unfinished.exists():
         raise Conflicting(f"{folder} holds something else; a new release is installed beside, never over it")
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     unfinished.touch()
     try:
-        install_lock(folder, chosen, cache=cache, on_line=on_line)
+        with tempfile.TemporaryDirectory() as aside:
+            lock = Path(aside) / "packages.txt"
+            lock.write_text(wanted)
+            install_lock(folder, lock, cache=cache, on_line=on_line, wheels=wheels)
     except command.CommandFailed as error:
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.unlink()
-        raise _failure(error, f"Tryton {series} could not be installed") from error
+        raise failure(error, f"Tryton {series} could not be installed") from error
     unfinished.unlink()
     return folder / "bin" / "python"
 
 
-def brings(series: str) -> str:
-    """The exact version that ``install`` brings. Raises Unsupported for a series that we cannot install."""
-    return pins(shipped(series))["trytond"]
-
-
-def _failure(error: command.CommandFailed, what: str) -> Invalid | Unreachable:
+def failure(error: command.CommandFailed, what: str) -> Invalid | Unreachable:
+    """What the index's client said, as what the caller has to decide."""
     wrong = MISMATCH.search(error.stderr)
     if wrong is not None:
         return Invalid(f"{what}: {wrong.group(1)} is not the package that was pinned (its hash differs); nothing was installed")
@@ -136,7 +110,8 @@ def _requirement(name: str, needed: str, found: str | None) -> Requirement:
     return Requirement(name, f">={needed}", found, found is not None and _key(found) >= _key(needed))
 
 
-def _package(module: str) -> str:
+def package_of(module: str) -> str:
+    """The package of a module of Tryton in the index."""
     return f"trytond-{module.replace('_', '-')}"
 
 
