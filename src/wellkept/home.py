@@ -13,6 +13,7 @@
       systems/<name>/   ERPs that Wellkept itself provisioned
       repositories/<organisation>/   backup repositories that people made by a page or the API
       restored/<organisation>/   what people restored from a page
+      modules/<hash>/   modules that no package index has, as somebody gave them for an upgrade
       upgrades/<number>/   the books from before an upgrade, for as long as it can be taken back
       exports/<organisation>/   what people wrote after an upgrade that was taken back all the same
 """

@@ -8,20 +8,22 @@ from typing import Any
 import pytest
 from django.utils import timezone, translation
 
-from tests.services.index import Index
+from tests.services.index import Index, wheel
 from tests.upgrades.conftest import assessed, keep, nobody_answers
 from wellkept.adapters.base import Site
 from wellkept.adapters.conformance.bench import content
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
+from wellkept.estate.access import Console
 from wellkept.estate.models import Environment, Organisation, Secret, System
 from wellkept.lib.text import say
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run, RunState, Step, StepState
 from wellkept.tools import postgres
-from wellkept.upgrades import releases, report
+from wellkept.upgrades import packages, releases, report
 from wellkept.upgrades.models import Assessment, Level, Release
 
 pytestmark = pytest.mark.django_db
+CONSOLE = Console("tests")
 
 
 def told(one: Assessment) -> dict[str, tuple[str, str]]:
@@ -103,7 +105,7 @@ def test_what_a_login_may_not_know_is_said_to_be_unknown(small_company: Site, or
     assert (level, remedy.startswith("Look yourself: about ")) == ("watch", True)
 
 
-def test_modules_of_ones_own_rows_and_passwords_are_in_the_way(own_company: Site, organisation: Organisation, series: Index) -> None:
+def test_modules_of_ones_own_rows_and_passwords_are_in_the_way(own_company: Site, organisation: Organisation, series: Index, tmp_path: Path) -> None:
     series.add("trytond-sale-point", "8.0.4")
     series.add("trytond-our-own", "7.0.1")
     change(
@@ -120,13 +122,18 @@ def test_modules_of_ones_own_rows_and_passwords_are_in_the_way(own_company: Site
     said = told(one)
     levels = [level for level, _ in said.values()]
     assert levels == sorted(levels)
-    assert said["Active modules that do not exist for 8.0: our_own"][0] == "act"
+    level, remedy = said["Active modules that do not exist for 8.0: our_own"]
+    assert (level, "wellkept upgrade modules add SYSTEM FILE --to 8.0" in remedy) == ("act", True)
     assert said["Modules that do not come with our packages of 8.0 and are taken from the package index: sale_point"][0] == "watch"
     assert said["Only a person can do this: Passwords with an old hash have to be set again"][0] == "act"
     company = next(
         text for text in said if text.startswith("Company: party is there more than once, and 8.0 wants it to be unique (rows: 2, first: ")
     )
     assert said[company] == ("act", "Correct these rows in the ERP: the migration would end there")
+    packages.give(one.system, "8.0", wheel(tmp_path, "our-own", "8.0.3", modules=["our_own"]), who=CONSOLE)
+    again = assessed(one.environment)
+    assert {entry["module"]: entry["given"] for entry in again.report["missing"]} == {"our_own": "8.0.3", "sale_point": None}
+    assert not any("do not exist" in text for text in told(again))
     mechanism = next(text for text in said if text.startswith("Contact Mechanism: value is empty where 8.0 wants it filled (rows: 1, first: "))
     assert said[mechanism][0] == "watch"
 

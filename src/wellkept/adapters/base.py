@@ -514,7 +514,8 @@ class Packages(Protocol):
 
     ``resolve`` makes it for these modules; the package index is asked for what the list that comes with us lacks, with ``newest`` for the newest
     version of everything that is the ERP's. ``own`` are files of modules that no index has, as ``read_module`` understands them.
-    ``pinned`` reads the versions of the modules, and of the ERP itself by the name of its package.
+    ``build_module`` makes such a file of the folder of its source. ``pinned`` reads the versions of the modules, and of the ERP itself by the name of
+    its package.
     """
 
     def resolve(self, series: str, modules: Collection[str], *, own: Sequence[Path] = (), newest: bool = False, cache: Path) -> str: ...
@@ -522,3 +523,5 @@ class Packages(Protocol):
     def pinned(self, packages: str) -> Mapping[str, str]: ...
 
     def read_module(self, file: Path) -> ModulePackage: ...
+
+    def build_module(self, source: Path, into: Path, *, cache: Path) -> Path: ...

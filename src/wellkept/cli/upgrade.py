@@ -7,7 +7,7 @@ import typer
 from django.utils.translation import override
 
 from wellkept.backups import failures
-from wellkept.cli import acceptance, after, agree, notes, output, pick, plan
+from wellkept.cli import acceptance, after, agree, modules, notes, output, pick, plan
 from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
@@ -26,6 +26,7 @@ from wellkept.upgrades.models import Assessment, Rehearsal, Upgrade, UpgradeStat
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="From one release to the next: assess it, rehearse it, do it.")
 app.add_typer(notes.app, name="notes")
 app.add_typer(acceptance.app, name="acceptance")
+app.add_typer(modules.app, name="modules")
 Target = Annotated[str, typer.Option(help="The series to go to, like 8.0; the present one for its newest patch.")]
 Repository = Annotated[str | None, typer.Option(help="Where the backup goes that it begins with; optional when there is only one repository.")]
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
@@ -243,7 +244,7 @@ def _show(one: Assessment) -> None:
         "verdict": one.get_level_display(),
         "made_at": plain["made_at"],
         "modules": f"{plain['installed']} active, {plain['used']} in use",
-        "missing": [f"{entry['module']} ({entry['offered'] or 'nowhere'})" for entry in plain["missing"]],
+        "missing": [f"{entry['module']} ({entry.get('given') or entry['offered'] or 'nowhere'})" for entry in plain["missing"]],
         "needs": [f"{need['name']} {need['needed']}, here {need['found'] or 'unknown'}" for need in plain["requirements"] or []],
         "notes": [*applying, f"and {len(plain['notes']) - len(applying)} that do not apply"],
         "room": [f"{place['what']}: {output.size(place['needed'])} needed, {output.size(place['free'])} free" for place in plain["space"]],

@@ -20,7 +20,7 @@ from wellkept.lib.text import message
 from wellkept.operations import progress
 from wellkept.operations.errors import Failed
 from wellkept.tools import command
-from wellkept.upgrades import notes, releases
+from wellkept.upgrades import notes, packages, releases
 
 STATEMENT_SECONDS = 300
 Facts = dict[str, Any]
@@ -92,7 +92,7 @@ def look_at_modules(environment_id: int, target: str) -> Facts:
     return {
         "installed": len(active),
         "modules": [{**asdict(use), "last": use.last.isoformat() if use.last else None} for use in uses],
-        "missing": _missing(ability, active, target),
+        "missing": _missing(environment, active, target),
         "requirements": _requirements(ability, site, target),
         "pending": list(seen.pending),
         "blind": [asdict(one) for one in seen.blind],
@@ -136,18 +136,25 @@ def _judged(ability: Any, connection: Connection, one: notes.Effective) -> Facts
     return {**plain, "applies": applies, "reason": reason if applies != "later" else "", "own": one.own.version if one.own else None}
 
 
-def _missing(ability: Any, active: list[Component], target: str) -> list[Facts]:
-    """The active modules that we have no pinned package of: with what the index offers for the series (``asked`` False: it did not answer)."""
+def _missing(environment: Environment, active: list[Component], target: str) -> list[Facts]:
+    """The active modules that we have no pinned package of: with what the index offers for the series (``asked`` False: it did not answer).
+
+    ``given`` is the version of what somebody gave for the series instead; for these the index is not asked.
+    """
+    ability = connect.ability(environment, "releases")
+    given = {name: one.version for one in packages.given(environment.system, target) for name in one.modules}
     try:
         names = list(ability.missing([part.name for part in active], target))
     except Unsupported:
         names = [part.name for part in active if part.installed]
     installed = {part.name: part.installed for part in active}
     try:
-        offered, asked = ability.offered(names, target, cache=home.cache()), True
+        offered, asked = ability.offered([name for name in names if name not in given], target, cache=home.cache()), True
     except Unreachable:
         offered, asked = {}, False
-    return [{"module": name, "installed": installed.get(name), "offered": offered.get(name), "asked": asked} for name in names]
+    return [
+        {"module": name, "installed": installed.get(name), "offered": offered.get(name), "given": given.get(name), "asked": asked} for name in names
+    ]
 
 
 def _requirements(ability: Any, site: Site, target: str) -> list[Facts] | None:

@@ -19,7 +19,7 @@ from wellkept.lib.text import Message, message
 from wellkept.operations import windows
 from wellkept.operations.models import OPEN_STATES, Run
 from wellkept.tools import databases
-from wellkept.upgrades import assess, needs, notes, patch, work
+from wellkept.upgrades import assess, needs, notes, packages, patch, work
 from wellkept.upgrades.consent import accept, agree, waivers
 from wellkept.upgrades.expect import Expected, expected
 from wellkept.upgrades.models import Approval, Rehearsal, RehearsalState, Waiver
@@ -146,6 +146,10 @@ def same(environment: Environment, rehearsal: Rehearsal) -> Iterator[Gate]:
     changed = sorted(set(active_modules(environment)) ^ set(rehearsal.modules))
     text = gettext_noop("Modules were changed since the rehearsal: {names}") if changed else gettext_noop("The modules are those that were rehearsed")
     yield Gate("modules", not changed, message(text, names=", ".join(changed)))
+    others = packages.changed(rehearsal)
+    if others:
+        text = gettext_noop("Modules of your own were given or taken away since the rehearsal: {names}; rehearse again")
+        yield Gate("given", False, message(text, names=", ".join(others)))
 
 
 def active_modules(environment: Environment) -> list[str]:

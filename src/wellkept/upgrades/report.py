@@ -111,15 +111,19 @@ def _way(target: str, facts: Facts) -> Iterator[Risk]:
 
 
 def _modules(target: str, facts: Facts, words: Sequence[str]) -> Iterator[Risk]:
-    lost = [one for one in facts["missing"] if one["asked"] and one["offered"] is None]
-    unsure = [one for one in facts["missing"] if not one["asked"]]
+    unknown = [one for one in facts["missing"] if one["given"] is None]
+    lost = [one for one in unknown if one["asked"] and one["offered"] is None]
+    unsure = [one for one in unknown if not one["asked"]]
     more = [one for one in facts["missing"] if one["offered"] is not None]
     used = {one["module"] for one in facts["modules"] if one["used"]}
     if lost:
         text = gettext_noop("Active modules that do not exist for {target}: {names}")
-        remedy = gettext_noop("Bring them to the new release yourself, replace them, or take them out before the upgrade; in use are: {used}")
+        remedy = gettext_noop(
+            "Give each for the new release (wellkept upgrade modules add SYSTEM FILE --to {target}), replace it, or take it out before the upgrade; "
+            "in use are: {used}"
+        )
         in_use = ", ".join(one["module"] for one in lost if one["module"] in used) or "–"
-        yield _act(message(text, target=target, names=_names(lost)), message(remedy, used=in_use))
+        yield _act(message(text, target=target, names=_names(lost)), message(remedy, used=in_use, target=target))
     if unsure:
         text = gettext_noop("Active modules that do not come with our packages of {target}, while the package index cannot be asked: {names}")
         yield _act(message(text, target=target, names=_names(unsure)), message(gettext_noop("Assess again when it answers")))

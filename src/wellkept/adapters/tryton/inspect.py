@@ -26,6 +26,10 @@ import importlib.metadata, json, platform
 facts = [one.metadata for one in importlib.metadata.distributions()]  # each is parsed once: that is most of the time
 found = {one["Name"].lower().replace("-", "_"): one["Version"] for one in facts if one["Name"]}
 tryton = {name: version for name, version in found.items() if name.startswith("trytond")}
+points = importlib.metadata.entry_points()
+own = points.select(group="trytond.modules") if hasattr(points, "select") else ()  # modules whose packages have other names; not before Python 3.10
+for one in own:
+    tryton.setdefault("trytond_" + one.name, one.dist.version)
 print(json.dumps({"python": platform.python_version(), "packages": tryton}))
 """
 WORDS = words.WORDS

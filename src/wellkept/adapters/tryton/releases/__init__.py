@@ -10,7 +10,7 @@ from wellkept.adapters.tryton.releases.index import available, path
 from wellkept.adapters.tryton.releases.jumps import JUMPS, notes
 from wellkept.adapters.tryton.releases.migration import migrate, read_log
 from wellkept.adapters.tryton.releases.needs import install, missing, offered, requirements
-from wellkept.adapters.tryton.releases.packages import pinned, read_module, resolve
+from wellkept.adapters.tryton.releases.packages import build_module, pinned, read_module, resolve
 from wellkept.adapters.tryton.releases.steps import applies, holds, run_note
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "applies",
     "available",
     "breaches",
+    "build_module",
     "holds",
     "install",
     "migrate",

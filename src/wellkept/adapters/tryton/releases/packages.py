@@ -14,7 +14,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 from wellkept.adapters.base import Invalid, ModulePackage
-from wellkept.adapters.tryton.provision.install import modules_in, pins_in, uv_environment, uv_program
+from wellkept.adapters.tryton.provision.install import interpreter, modules_in, pins_in, uv_environment, uv_program
 from wellkept.adapters.tryton.provision.install import requirements as shipped
 from wellkept.adapters.tryton.releases.needs import failure, missing, offered, package_of
 from wellkept.lib.text import gettext_noop
@@ -76,6 +76,19 @@ def read_module(wheel: Path) -> ModulePackage:
         text = gettext_noop("{file} is not a wheel with a module of Tryton (its entry points have no {group}): {reason}")
         raise Invalid(text, file=wheel.name, group=GROUP, reason=str(error)) from error
     return ModulePackage(wheel, str(metadata["Name"]), str(metadata["Version"]), modules)
+
+
+def build_module(source: Path, into: Path, *, cache: Path) -> Path:
+    """Build a wheel from the folder of a module's source, with the programs that it asks for from the package index.
+
+    What builds it is part of the source, and runs as whoever calls this. Raises Invalid when it cannot be built, Unreachable.
+    """
+    args: list[str | Path] = [uv_program(), "build", "--wheel", "--quiet", "--python", interpreter(), "--out-dir", into, source]
+    try:
+        command.run(args, env=uv_environment(cache), timeout=LOCK_SECONDS)
+    except command.CommandFailed as error:
+        raise failure(error, f"{source.name} could not be built") from error
+    return next(into.glob("*.whl"))
 
 
 def _entry(file: zipfile.ZipFile, name: str) -> str:
