@@ -34,7 +34,7 @@ from wellkept.operations import records, windows
 from wellkept.operations.models import Run, Schedule
 from wellkept.planning.figures import Difference
 from wellkept.upgrades.consent.findings import digest, of_books
-from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Rehearsal, Upgrade
+from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Opinion, Rehearsal, Upgrade
 
 CANARY = "canary"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -145,6 +145,8 @@ class World:
             "api:apply_upgrade": {"confirm": f"{CANARY}-erp"},
             "upgrade_apply": {"confirm": f"{CANARY}-erp"},
             "upgrade_discard": {"confirm": f"{CANARY}-erp", "agree": "1"},
+            "upgrade_opinion_handle": {"settle": "1", "note": "x"},
+            "api:handle_opinion": {"settled": True, "note": "x"},
             "upgrade_plan": {"confirm": f"{CANARY}-erp", "start": "2099-01-01T00:00"},
             "api:plan_upgrade": {"confirm": f"{CANARY}-erp", "start": "2099-01-01T00:00Z"},
             "settings_window_add": {"days": ["5"], "opens": "22:00", "closes": "04:00", "time_zone": "UTC"},
@@ -204,6 +206,7 @@ def world(organisation: Organisation, tmp_path: Path) -> World:
         ended_at=timezone.now(),
         discarded={"path": str(tmp_path / "export.zip")},
     )
+    opinion = Opinion.objects.create(upgrade=upgrade, person=made.make_person("said@riverside.example"), answer="worse", comment=CANARY)
     (tmp_path / "export.zip").write_text(CANARY)
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
     colleague = made.make_member(organisation, Role.VIEWER, f"{CANARY}@riverside.example")
@@ -217,6 +220,7 @@ def world(organisation: Organisation, tmp_path: Path) -> World:
         "rehearsal_id": rehearsal.pk,
         "acceptance_id": word.pk,
         "upgrade_id": upgrade.pk,
+        "opinion_id": opinion.pk,
         "version_id": note.pk,
         "current": "7.0",
         "target": "8.0",

@@ -34,7 +34,7 @@ from wellkept.lib.text import say
 from wellkept.operations import scratch
 from wellkept.operations.models import Record, Run, Schedule
 from wellkept.tools import databases, postgres
-from wellkept.upgrades import aftercare, apply, discard, work
+from wellkept.upgrades import aftercare, apply, discard, opinions, work
 from wellkept.upgrades import kept as leftovers
 from wellkept.upgrades import production as places
 from wellkept.upgrades.models import Upgrade, UpgradeState
@@ -161,6 +161,7 @@ def it_is_followed(kept: Kept, person: Person) -> None:
     """Timed before and after, its errors seen, people asked, and closed when its time is over."""
     (before,) = kept.upgrade.measurements.all()
     assert before.before
+    assert before.words["sale.sale"]["en"] == "Sale"
     assert {"login", "sale.sale list", "sale.sale record", "sale.sale new"} <= before.timings.keys()
     assert all(len(values) == 2 and None not in values for values in before.timings.values())
     assert Schedule.objects.get(operation=aftercare.OPERATION).arguments == {"upgrade_id": kept.number}
@@ -172,8 +173,8 @@ def it_is_followed(kept: Kept, person: Person) -> None:
         connection.execute("ALTER TABLE lost RENAME TO ir_note")
     assert aftercare.measure_unless_over(kept.production.environment.pk, kept.number)["failed"] == []
     assert "no such upgrade" in failed(lambda: aftercare.measure_unless_over(0, kept.number))
-    aftercare.answer(kept.upgrade, person, "worse", "slow", "en")
-    aftercare.answer(kept.upgrade, person, "blocked", " printing stopped ", "zh-hant")
+    opinions.answer(kept.upgrade, person, "worse", "slow", "en")
+    opinions.answer(kept.upgrade, person, "blocked", " printing stopped ", "zh-hant")
     report = aftercare.report(kept.upgrade)
     assert [error["count"] for error in report["errors"] if "UndefinedTable" in error["text"]] == [1]
     assert {one["name"]: one["word"] for one in report["transactions"]}["save"] == "unknown"

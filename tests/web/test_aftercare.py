@@ -1,5 +1,7 @@
 """The page after an upgrade: what is said of it, people's answers, and what is removed only with the name typed."""
 
+import csv
+import json
 from datetime import timedelta
 from html import unescape
 
@@ -11,9 +13,9 @@ from tests.people import make_environment, make_member, make_system
 from tests.services.sets import new_run
 from tests.web.conftest import SignIn
 from wellkept.estate.models import Organisation, Person, Role
-from wellkept.operations.models import Run
-from wellkept.upgrades import aftercare
-from wellkept.upgrades.models import Measurement, Opinion, Rehearsal, Upgrade, UpgradeState
+from wellkept.operations.models import Record, Run
+from wellkept.upgrades import aftercare, opinions
+from wellkept.upgrades.models import Measurement, Opinion, Rehearsal, Release, Upgrade, UpgradeState
 
 BEFORE = [0.30, 0.31, 0.32, 0.33, 0.34]
 
@@ -47,8 +49,9 @@ def page(client: Client, upgrade: Upgrade) -> str:
 
 def test_what_is_slower_is_said_first_and_new_errors_are_named(sign_in: SignIn, viewer: Person, upgrade: Upgrade) -> None:
     html = page(sign_in(viewer), upgrade)
-    assert "sale.sale list takes 340 ms longer (1 in all)" in html
-    assert html.index("sale.sale</span> · list") < html.index("Sign in")
+    assert "Sale: list takes 340 ms longer (1 in all)" in html
+    assert html.index('<td class="first">Sale: list</td>') < html.index('<td class="first">Sign in</td>')
+    assert "sale.sale" not in html
     assert "+340 ms" in html
     assert '<code class="tail">KeyError: <new></code>' in html
     assert "old</code>" not in html
@@ -94,7 +97,43 @@ def test_the_api_gives_the_same_as_data(client: Client, sign_in: SignIn, organis
 
 def test_a_patch_is_offered_and_rehearsed_as_one(sign_in: SignIn, operator: Person, organisation: Organisation) -> None:
     environment = make_environment(make_system(organisation, "erp2"), version="7.0.1")
+    Release.objects.create(adapter="tryton", series="7.0", newest="7.0.2")
     client = sign_in(operator)
-    assert f'/upgrades/{environment.system_id}/to/7.0/">7.0.' in client.get("/upgrades/").content.decode()
+    assert f'/upgrades/{environment.system_id}/to/7.0/">7.0.2' in client.get("/upgrades/").content.decode()
     client.post(f"/upgrades/{environment.system_id}/rehearse/", {"target": "7.0"})
     assert Run.objects.get().operation == "upgrades.rehearse_patch"
+
+
+def test_answers_are_read_taken_up_settled_and_exported_by_who_may_act(
+    sign_in: SignIn, viewer: Person, operator: Person, administrator: Person, upgrade: Upgrade
+) -> None:
+    address = f"/upgrades/done/{upgrade.pk}/opinions/"
+    opinions.answer(upgrade, viewer, "worse", "=printing <stopped>", "en")
+    opinions.answer(upgrade, administrator, "same", "", "en")
+    client, other = sign_in(operator), sign_in(administrator)
+    assert sign_in(viewer).get(address).status_code == 403
+    assert "that nobody has settled: 1." in client.get("/").content.decode()
+    assert "that nobody has settled" not in sign_in(viewer).get("/").content.decode()
+    html = unescape(client.get(address).content.decode())
+    assert "=printing <stopped>" in html
+    assert viewer.email in html
+    one = Opinion.objects.get(person=viewer)
+    handle = f"/upgrades/opinions/{one.pk}/"
+    client.post(handle, {"settle": "1", "note": " "})
+    client.post(handle, {"take": "1", "note": "I look at the printer"})
+    other.post(handle, {"take": "1", "note": "mine"})
+    one.refresh_from_db()
+    assert (one.handler, one.note, one.settled_at) == (operator.email, "I look at the printer", None)
+    other.post(handle, {"settle": "1", "note": "a new driver"})
+    client.post(handle, {"settle": "1", "note": "again"})
+    one.refresh_from_db()
+    assert (one.handler, one.note, one.settled_at is not None) == (administrator.email, "a new driver", True)
+    assert [entry.data["note"] for entry in Record.objects.filter(kind="upgrades.opinion").order_by("number")] == [
+        "I look at the printer",
+        "a new driver",
+    ]
+    rows = list(csv.DictReader(client.get(address, {"export": "csv"}).content.decode().splitlines()))
+    assert [(row["answer"], row["comment"], row["state"]) for row in rows] == [("same", "", "open"), ("worse", "'=printing <stopped>", "settled")]
+    assert json.loads(client.get(address, {"export": "json"}).content)[1]["note"] == "a new driver"
+    opinions.answer(upgrade, viewer, "better", "thanks", "en")
+    assert Opinion.objects.get(person=viewer).settled_at is None, "a new answer is open again"

@@ -19,7 +19,7 @@ from wellkept.upgrades import aftercare, discard, kept, queries
 from wellkept.upgrades.models import Upgrade
 
 Confirm = Annotated[str | None, typer.Option(help="The name of the system again, for scripts.")]
-TRANSACTION_COLUMNS = ("name", "word", "before_ms", "after_ms", "difference_ms", "chance", "measured")
+TRANSACTION_COLUMNS = ("called", "word", "before_ms", "after_ms", "difference_ms", "chance", "measured")
 LEFTOVER_COLUMNS = ("release", "since", "database", "database_bytes", "folder", "folder_bytes", "way_back", "due")
 
 
@@ -93,9 +93,10 @@ def aftercare_(
             output.finish(run, as_json=as_json)
         one.refresh_from_db()
     found = aftercare.report(one)
+    transactions = [{**row, "called": say(row.get("called")) or row["name"]} for row in found["transactions"]]
     if as_json:
-        output.emit({**found, "verdict": say(found["verdict"])}, as_json=True)
+        output.emit({**found, "verdict": say(found["verdict"]), "transactions": transactions}, as_json=True)
         return
     output.emit({name: found[name] for name in ("system", "from", "to", "days", "opinions")} | {"verdict": say(found["verdict"])}, as_json=False)
-    output.emit(found["transactions"], as_json=False, table=TRANSACTION_COLUMNS, empty="Nothing was timed yet.")
+    output.emit(transactions, as_json=False, table=TRANSACTION_COLUMNS, empty="Nothing was timed yet.")
     output.emit(found["errors"] or [], as_json=False, empty="No new errors." if found["errors"] is not None else "The ERP's output cannot be seen.")

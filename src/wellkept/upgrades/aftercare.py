@@ -4,14 +4,14 @@ What is timed changes nothing, but for a preference of Wellkept's own user that 
 what is said: a transaction counts as slower or faster only when chance is unlikely and the difference is one that a person notices.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from statistics import median
 from typing import Any
 
 import psycopg
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -19,14 +19,14 @@ from wellkept.adapters.base import AdapterError, Site
 from wellkept.backups import checks
 from wellkept.estate import connect
 from wellkept.estate.access import Console
-from wellkept.estate.models import Person, System
+from wellkept.estate.models import System
 from wellkept.lib.text import Message, message, reason
 from wellkept.operations import schedule
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Schedule
 from wellkept.planning.significance import chance
 from wellkept.tools import statements
-from wellkept.upgrades import kept, production
+from wellkept.upgrades import kept, opinions, production
 from wellkept.upgrades.models import Answer, Measurement, Opinion, Upgrade, UpgradeState
 
 DAYS = 7
@@ -39,6 +39,7 @@ MOST_STATEMENTS = 5
 OPERATION = "upgrades.aftercare"
 WHO = Console("wellkept")
 Facts = dict[str, Any]
+Words = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def measure(upgrade_id: int, *, before: bool = False) -> Facts:
     timings, why = _timed(upgrade, site, before=before)
     errors: Mapping[str, int] | None = connect.ability(upgrade.environment, "control").errors(site)
     slow = _slow(site)
-    made = Measurement.objects.create(upgrade=upgrade, before=before, timings=timings, errors=errors, statements=slow)
+    words = _words(upgrade, site, timings)
+    made = Measurement.objects.create(upgrade=upgrade, before=before, timings=timings, words=words, errors=errors, statements=slow)
     return {"measurement": made.pk, "transactions": len(timings), "failed": [say for say in why if say]}
 
 
@@ -121,13 +123,14 @@ def report(upgrade: Upgrade) -> Facts:
     old, new = [one for one in rows if one.before], [one for one in rows if not one.before]
     found = verdicts(old, new)
     counted = dict(Opinion.objects.filter(upgrade=upgrade).values_list("answer").annotate(n=Count("pk")))
+    words = {kind: called for one in rows for kind, called in one.words.items()}
     return {
         "upgrade": upgrade.pk,
         "system": upgrade.system.name,
         "from": upgrade.current,
         "to": upgrade.version,
         "days": len({one.at.date() for one in new}),
-        "transactions": [{**asdict(one), "measured": list(one.measured)} for one in found],
+        "transactions": [{**asdict(one), "called": transaction(one.name, words), "measured": list(one.measured)} for one in found],
         "errors": new_errors(old, new),
         "statements": new[-1].statements if new else None,
         "opinions": {answer: counted.get(answer, 0) for answer in Answer.values},
@@ -135,7 +138,7 @@ def report(upgrade: Upgrade) -> Facts:
             {"answer": one.answer, "comment": one.comment, "language": one.language}
             for one in Opinion.objects.filter(upgrade=upgrade).exclude(comment="").order_by("at")
         ],
-        "verdict": judged(found, counted),
+        "verdict": judged(found, counted, words),
     }
 
 
@@ -155,26 +158,30 @@ def new_errors(old: Sequence[Measurement], new: Sequence[Measurement]) -> list[F
     return [{"text": text, "count": count} for text, count in sorted(new[-1].errors.items(), key=lambda pair: -pair[1]) if text not in known]
 
 
-def judged(found: Sequence[Verdict], opinions: Mapping[str, int]) -> Message:
+def transaction(name: str, words: Words) -> Message:
+    """What people call a transaction: "Sale: list" for ``sale.sale list``, with the names of the kind by language for the reader's own."""
+    kind, _space, way = name.rpartition(" ")
+    if not kind:
+        return message("{way}", way=way)
+    called = words.get(kind, {})
+    plain = " ".join(dict.fromkeys(kind.replace("_", ".").split("."))).capitalize()
+    return message(gettext_noop("{kind}: {way}"), kind=called.get("en", plain), way=way, called=called)
+
+
+def judged(found: Sequence[Verdict], counted: Mapping[str, int], words: Words) -> Message:
     """All of it in one sentence."""
-    failing = [one.name for one in found if one.word == "fails"]
+    failing = [transaction(one.name, words) for one in found if one.word == "fails"]
     slower = [one for one in found if one.word == "slower"]
     if failing:
         return message(gettext_noop("{name} does not work ({count} in all)"), count=len(failing), name=failing[0])
-    if opinions.get(Answer.BLOCKED):
-        return message(gettext_noop("People who cannot do their work: {count}"), count=opinions[Answer.BLOCKED])
+    if counted.get(Answer.BLOCKED):
+        return message(gettext_noop("People who cannot do their work: {count}"), count=counted[Answer.BLOCKED])
     if slower:
         text = gettext_noop("{name} takes {milliseconds} ms longer ({count} in all)")
-        return message(text, count=len(slower), name=slower[0].name, milliseconds=round(slower[0].difference_ms or 0.0))
+        return message(text, count=len(slower), name=transaction(slower[0].name, words), milliseconds=round(slower[0].difference_ms or 0.0))
     if not found or all(one.word == "unknown" for one in found):
         return message(gettext_noop("Too little was measured to say anything"))
     return message(gettext_noop("Nothing is slower than before"))
-
-
-def answer(upgrade: Upgrade, person: Person, word: str, comment: str, language: str) -> Opinion:
-    """Keep what a person says; the newest answer counts."""
-    facts = {"answer": Answer(word), "comment": comment.strip(), "language": language, "at": timezone.now()}
-    return Opinion.objects.update_or_create(upgrade=upgrade, person=person, defaults=facts)[0]
 
 
 def _timed(upgrade: Upgrade, site: Site, *, before: bool) -> tuple[dict[str, list[float | None]], list[Message | str]]:
@@ -195,6 +202,18 @@ def _timed(upgrade: Upgrade, site: Site, *, before: bool) -> tuple[dict[str, lis
             if one.error:
                 why.append(one.error)
     return timings, why
+
+
+def _words(upgrade: Upgrade, site: Site, timings: Iterable[str]) -> Words:
+    """What people call the kinds of record that were timed; empty where the ERP's database cannot be asked."""
+    kinds = {kind for kind in (name.rpartition(" ")[0] for name in timings) if kind}
+    if not kinds:
+        return {}
+    try:
+        with checks.database(site) as connection:
+            return {kind: dict(called) for kind, called in connect.ability(upgrade.environment, "trials").titles(connection, kinds).items()}
+    except (psycopg.Error, AdapterError, Failed):
+        return {}
 
 
 def _slow(site: Site) -> list[Facts] | None:
@@ -236,9 +255,13 @@ def _fails(new: Sequence[Measurement], name: str) -> bool:
 
 
 def shown(systems: Collection[System] | QuerySet[System]) -> dict[str, list[Upgrade]]:
-    """For the first pages: upgrades about which people are ``asked``, and those whose leftovers are ``due`` to go. Two queries."""
+    """For the first pages: upgrades about which people are ``asked``, those with an answer that somebody should read, which are ``said`` (``waiting``
+    is how many), and those whose leftovers are ``due`` to go. Three queries.
+    """
     rows = Upgrade.objects.filter(system__in=systems).select_related("system").order_by("-started_at")
+    unread = Count("opinions", filter=opinions.matters("opinions__") & Q(opinions__settled_at=None))
     return {
+        "said": list(rows.filter(state=UpgradeState.KEPT).annotate(waiting=unread).filter(waiting__gt=0)),
         "asked": list(rows.filter(state=UpgradeState.KEPT, followed_until__isnull=False, closing={})),
         "due": list(kept.due(rows)),
     }

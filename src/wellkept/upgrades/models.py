@@ -324,13 +324,15 @@ class Measurement(models.Model):
     """How an ERP worked at a moment: ``before`` an upgrade, or after it.
 
     ``timings`` are seconds by transaction, several of each, ``errors`` lines of the ERP's own log by what they say with how often since the last
-    measurement, ``statements`` the slowest statements by PostgreSQL's own account; null where that could not be seen.
+    measurement, ``statements`` the slowest statements by PostgreSQL's own account; null where that could not be seen. ``words`` is what people call
+    the kinds of record, by language.
     """
 
     upgrade = models.ForeignKey(Upgrade, on_delete=models.CASCADE, related_name="measurements")
     before = models.BooleanField(default=False)
     at = models.DateTimeField(default=timezone.now)
     timings = models.JSONField(default=dict)
+    words = models.JSONField(default=dict)
     errors = models.JSONField(null=True)
     statements = models.JSONField(null=True)
 
@@ -348,7 +350,10 @@ class Answer(models.TextChoices):
 
 
 class Opinion(models.Model):
-    """What a person says of the work since an upgrade: the newest answer counts."""
+    """What a person says of the work since an upgrade: the newest answer counts.
+
+    ``handler``, named as in records, took it up or settled it, with a ``note``; a new answer is open again.
+    """
 
     upgrade = models.ForeignKey(Upgrade, on_delete=models.CASCADE, related_name="opinions")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
@@ -356,6 +361,9 @@ class Opinion(models.Model):
     comment = models.TextField(_("What should we know?"), max_length=2000, blank=True)
     language = models.CharField(max_length=10)
     at = models.DateTimeField(default=timezone.now)
+    handler = models.CharField(max_length=254, blank=True)
+    note = models.TextField(_("note"), max_length=2000, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["upgrade", "person"], name="one_opinion_per_person")]

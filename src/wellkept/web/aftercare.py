@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from wellkept.estate import access
 from wellkept.estate.access import visible_to
 from wellkept.estate.models import Role
-from wellkept.upgrades import aftercare, kept
+from wellkept.upgrades import aftercare, kept, opinions
 from wellkept.upgrades.models import Answer, Opinion, Upgrade, UpgradeState
 from wellkept.web import backups, shell
 
@@ -23,13 +23,6 @@ WORDS = {
     "same": ("well", "check", gettext_lazy("as before")),
     "faster": ("well", "arrow-down", gettext_lazy("faster")),
     "unknown": ("calm", "help", gettext_lazy("too few to say")),
-}
-WAYS = {
-    "list": gettext_lazy("list"),
-    "record": gettext_lazy("record"),
-    "new": gettext_lazy("new"),
-    "login": gettext_lazy("Sign in"),
-    "save": gettext_lazy("Save"),
 }
 
 
@@ -67,8 +60,7 @@ def after(request: shell.Request, upgrade_id: int) -> HttpResponseBase:
 def line(row: dict[str, Any]) -> dict[str, Any]:
     """A transaction as the template reads it."""
     tone, icon, word = WORDS[row["word"]]
-    what, _space, way = row["name"].rpartition(" ")
-    return {**row, "tone": tone, "icon": icon, "said": word, "what": what, "way": WAYS.get(way, way)}
+    return {**row, "tone": tone, "icon": icon, "said": word, "called": row.get("called") or aftercare.transaction(row["name"], {})}
 
 
 @shell.page
@@ -81,7 +73,7 @@ def opinion(request: shell.Request, upgrade_id: int) -> HttpResponseBase:
         messages.error(request, _("The report is closed."))
     elif form.is_valid():
         said = form.cleaned_data
-        aftercare.answer(one, request.user, said["answer"], said["comment"], get_language() or "en")
+        opinions.answer(one, request.user, said["answer"], said["comment"], get_language() or "en")
         messages.success(request, _("Thank you. You can change it until the report is closed."))
     else:
         messages.error(request, _("Nothing was kept: choose one of the answers."))

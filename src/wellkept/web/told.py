@@ -21,6 +21,7 @@ WORDS = {
     "unit": words.unit,
     "groups": words.groups,
     "gate": release_words.gate,
+    "way": words.way,
 }
 """How the values of parameters of these names are called."""
 
@@ -29,7 +30,10 @@ def told(stored: Mapping[str, Any] | str | None) -> str:
     """The sentence for a page."""
     if not stored or isinstance(stored, str) or not isinstance(stored.get("params"), dict):
         return say(stored, gettext)
-    return say({**stored, "params": {name: shown(name, value) for name, value in stored["params"].items()}}, gettext)
+    params = stored["params"]
+    if isinstance(params.get("called"), dict):
+        params = {**params, "kind": words.kind(params["called"], str(params.get("kind", "")))}
+    return say({**stored, "params": {name: shown(name, value) for name, value in params.items()}}, gettext)
 
 
 def refusal(error: Exception) -> str:

@@ -1,10 +1,12 @@
 """Times, durations and sizes in words of the reader's language and time zone."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.utils import formats, timezone
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -108,6 +110,23 @@ def probe(name: str) -> str:
     """What a person does when a probe tries it: "login", "search" …; another name as it is."""
     known = {"login": _("signing in"), "search": _("searching"), "open": _("opening a document"), "save": _("saving")}
     return known.get(name, name)
+
+
+def way(name: str) -> str:
+    """What is done to a kind of record when it is timed: "list", "record" …; another name as it is."""
+    known = {"list": _("list"), "record": _("record"), "new": _("new"), "login": _("Sign in"), "save": _("Save")}
+    return known.get(name, name)
+
+
+def kind(called: Mapping[str, Any], english: str) -> str:
+    """What people call a kind of record, by the ERP's own words in the reader's language; ours for the most frequent ones where it has none."""
+    own = called.get({"zh-hans": "zh_CN", "zh-hant": "zh_TW"}.get(get_language() or "", ""))
+    ours = {
+        "Sale": pgettext("kind of record", "Sale"),
+        "Purchase": pgettext("kind of record", "Purchase"),
+        "Invoice": pgettext("kind of record", "Invoice"),
+    }
+    return str(own or ours.get(english, english))
 
 
 def proof(name: str) -> str:

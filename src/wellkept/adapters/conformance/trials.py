@@ -78,6 +78,10 @@ def looks_without_a_trace(bench: Bench) -> None:
             kept = [table for table in touched if connection.execute(f'SELECT FROM "{table}"').fetchone() is not None]
         require(not kept, f"only sessions, which are gone again, were written, but also {kept}")
     require({sight.way for sight in sights} == {"login", "list", "record", "new"}, f"lists, records and new forms are looked at, but {sights}")
+    kinds = {sight.what for sight in sights} - {"login"}
+    with connected(bench.site) as connection:
+        called = trials.titles(connection, [*kinds, "no.such.kind"])
+    require(called.keys() == kinds and all(words.get("en") for words in called.values()), f"each kind has its name, and only those, but {called}")
     failed = [f"{sight.what} {sight.way}: {sight.error}" for sight in sights if sight.error]
     require(not failed, f"everything opens on a sound company, but {failed[:3]}")
     with bench.harmless_copy() as site:

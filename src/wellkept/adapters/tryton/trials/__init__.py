@@ -13,6 +13,7 @@ from wellkept.adapters.trial import Trial
 from wellkept.adapters.tryton import neutralise, passwords
 from wellkept.adapters.tryton.trials import buying, choose, clocking, making, queue, roles, selling
 from wellkept.adapters.tryton.trials.flow import Ended, Flow, LeftOut
+from wellkept.adapters.tryton.trials.kinds import titles as titles
 from wellkept.adapters.tryton.trials.looking import look as look
 from wellkept.adapters.tryton.trials.words import WORDS as WORDS
 from wellkept.lib.text import gettext_noop, said
