@@ -9,7 +9,7 @@ from tests.chaos import test_taken_back
 from tests.services.agreed import agreed
 from tests.services.installation import until
 from tests.services.tryton import NEXT, SERIES
-from tests.services.turns import FULL, SEED
+from tests.services.turns import turn
 from tests.services.upgrading import Production, proven
 from tests.upgrades import test_patch
 from tests.upgrades.test_patch import OLDER
@@ -26,7 +26,7 @@ from wellkept.upgrades.models import Rehearsal, Upgrade, UpgradeState
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not FULL and SEED % 2 == 1, reason="two minutes, in every second run; its steps are tried one by one in tests/upgrades"),
+    turn(0, of=4),
 ]
 production, older = test_taken_back.production, test_patch.older
 PATIENCE = 900.0

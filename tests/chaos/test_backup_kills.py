@@ -10,6 +10,7 @@ from django.db import connection
 from tests.chaos import killing
 from tests.services.installation import Installation, strays, until
 from tests.services.sets import quick_repository
+from tests.services.turns import in_turn
 from wellkept.adapters.base import Site
 from wellkept.backups import repositories, verify
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState, Repository
@@ -134,7 +135,7 @@ def test_killed_inside_every_step(installation: Installation, case: killing.Case
     assert sorted(report.killed) == sorted(report.points)
 
 
-@both
+@pytest.mark.parametrize("case", in_turn([["taking", "drilling"]]), indirect=True)
 def test_the_platforms_database_restarts_in_the_middle(installation: Installation, case: killing.Case) -> None:
     installation.kill_all()
     installation.start_worker()
@@ -148,7 +149,7 @@ def test_the_platforms_database_restarts_in_the_middle(installation: Installatio
     assert killing.violations(installation, case, run) == []
 
 
-@pytest.mark.parametrize(("case", "step"), [("taking", "store"), ("drilling", "sign-in")], indirect=["case"])
+@pytest.mark.parametrize(("case", "step"), in_turn([[("drilling", "sign-in"), ("taking", "store")]]), indirect=["case"])
 def test_a_worker_told_to_stop_in_the_middle_leaves_nothing_running(
     installation: Installation, case: killing.Case, untouched: Callable[[], list[str]], step: str
 ) -> None:

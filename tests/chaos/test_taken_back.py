@@ -14,7 +14,7 @@ from tests.services import sets, upgrading
 from tests.services.agreed import agreed
 from tests.services.installation import Installation, until
 from tests.services.tryton import NEXT
-from tests.services.turns import FULL
+from tests.services.turns import FULL, turn
 from tests.services.upgrading import Production
 from wellkept.adapters.tryton import control
 from wellkept.backups import verdicts
@@ -126,6 +126,7 @@ def test_an_upgrade_that_takes_too_long_is_taken_back(production: Production, co
     count(f"upgrades.apply: {cause.name}: taken back in {seconds(run):.1f} s")
 
 
+@turn(3, of=4)
 def test_an_aborted_upgrade_that_cannot_be_taken_back_waits_for_a_person_and_nothing_is_deleted(
     production: Production, count: Callable[[str], None]
 ) -> None:

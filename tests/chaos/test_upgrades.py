@@ -14,7 +14,7 @@ from tests.chaos.faults import FAULTS, OFTEN, Fault
 from tests.services import sets, upgrading
 from tests.services.installation import Installation
 from tests.services.tryton import NEXT
-from tests.services.turns import FULL, SEED, in_turn
+from tests.services.turns import FULL, SEED, in_turn, turn
 from tests.services.upgrading import Production
 from wellkept.backups.models import Repository
 from wellkept.estate import connect
@@ -116,6 +116,7 @@ def some_points() -> list[str]:
     return [f"{numbers[phase]}.{phase}:done#1" for phase in chosen]
 
 
+@turn(1, of=4)
 @pytest.mark.skipif(FULL, reason="every point is visited")
 def test_killed_when_a_step_is_done_and_nobody_knows(installation: Installation, keeping: killing.Case, count: Count) -> None:
     points = some_points()
@@ -165,6 +166,7 @@ def kill_everything(installation: Installation, production: Production) -> Calla
     return kill
 
 
+@turn(2, of=4)
 @pytest.mark.parametrize("step", CHANGING[1:-1] if FULL else ["migrate"])
 def test_postgresql_is_killed_and_the_worker_goes_on(
     installation: Installation, production: Production, keeping: killing.Case, count: Count, step: str
@@ -194,6 +196,7 @@ def unavailable(run: Run) -> float:
     return (opened - upgrade.closed_at).total_seconds() if upgrade.closed_at and opened else 0.0
 
 
+@turn(2, of=4)
 @pytest.mark.parametrize("fault", FAULTS if FULL else FAULTS[:OFTEN], ids=lambda fault: fault.name)
 def test_whatever_goes_wrong_is_named_and_taken_back(
     installation: Installation, production: Production, repository: Repository, count: Count, fault: Fault

@@ -1,4 +1,4 @@
-"""Which of many alike cases are tried: one of each group in turn, all of them with ``WELLKEPT_CHAOS_FULL=1``.
+"""Which of many alike cases are tried, and which long journeys made: one of each group in turn, all of them with ``WELLKEPT_CHAOS_FULL=1``.
 
 The turn comes from a seed that all processes of a run share and that failures tell; ``WELLKEPT_CHAOS_SEED`` repeats it.
 """
@@ -8,6 +8,8 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
 FULL = os.environ.get("WELLKEPT_CHAOS_FULL") == "1"
 SEED = int(os.environ.setdefault("WELLKEPT_CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
@@ -16,6 +18,11 @@ SEED = int(os.environ.setdefault("WELLKEPT_CHAOS_SEED", str(random.SystemRandom(
 def in_turn(groups: Sequence[Sequence[T]]) -> list[T]:
     """One case of each group, or all."""
     return [case for alike in groups for case in (alike if FULL else [alike[SEED % len(alike)]])]
+
+
+def turn(one: int, of: int) -> pytest.MarkDecorator:
+    """For a test of minutes whose steps other tests try, too: it is made in one of so many runs."""
+    return pytest.mark.skipif(not FULL and SEED % of != one, reason=f"in turn: one of {of} runs makes it")
 
 
 def pytest_report_header() -> str:

@@ -21,6 +21,7 @@ from tests.backups.test_drill import failed
 from tests.services.clients import new_client
 from tests.services.sets import new_run
 from tests.services.tryton import NEXT, SERIES
+from tests.services.turns import turn
 from tests.upgrades import test_apply
 from tests.upgrades.test_apply import Production, identity, names, put
 from wellkept.adapters.base import AdapterError
@@ -82,6 +83,7 @@ def kept(production: Production, migrated: str, monkeypatch: pytest.MonkeyPatch)
     places.forget_books(upgrade)
 
 
+@turn(1, of=2)
 def test_people_work_it_is_taken_back_all_the_same_and_what_was_left_is_removed(kept: Kept, administrator: Person) -> None:
     upgrade, environment = kept.upgrade, kept.production.environment
     assert discard.candidate(environment) == upgrade

@@ -12,6 +12,7 @@ from tests.services.agreed import agreed
 from tests.services.platform import locked
 from tests.services.sets import Rows, content_hash, kept_environment, new_run
 from tests.services.tryton import SERIES
+from tests.services.turns import turn
 from tests.upgrades.test_apply import identity, newest, rehearsed
 from tests.upgrades.test_rehearse import _proven as proven
 from wellkept import home
@@ -76,6 +77,7 @@ def of_this_series(environment: Environment) -> Rehearsal:
     return made
 
 
+@turn(1, of=2)
 def test_a_patch_is_installed_and_taken_back_by_the_link(outdated: tuple[Environment, str]) -> None:
     environment, run_id = outdated
     site = connect.site(environment)
@@ -120,6 +122,7 @@ def test_a_patch_is_installed_and_taken_back_by_the_link(outdated: tuple[Environ
     scratch.remove(other)
 
 
+@turn(0, of=2)
 def test_a_patch_is_rehearsed_on_a_copy(rows: Rows, company: Site, run_id: str, older: Path) -> None:
     before = content_hash(company)
     connect.keep(rows.environment, replace(company, interpreter=older))
