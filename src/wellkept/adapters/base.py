@@ -60,12 +60,21 @@ class Login:
 
 
 @dataclass(frozen=True)
+class Commands:
+    """How an ERP that somebody else starts is stopped and started: a program with its arguments each, run as ourselves and by no shell."""
+
+    stop: Sequence[str]
+    start: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Site:
     """One installed ERP (one environment), with everything an adapter may need to work on it. What is unknown is None.
 
     ``url`` is the address of its RPC (``http://…`` or ``unix:/path/of/socket``); ``interpreter`` the Python that runs it; ``config`` its own
     configuration file; ``files`` where its attachments are; ``state`` the folder in which we keep pids and logs of processes that we started.
     ``addresses`` are those that the host of ``url`` was checked to have: connections go to one of them, whatever the name means by then.
+    ``commands`` are given for an ERP that its owner's service starts; without them, what runs was started by us, or is left alone.
     """
 
     database: str
@@ -78,6 +87,7 @@ class Site:
     state: Path | None = None
     os_user: str | None = None
     addresses: Sequence[str] = ()
+    commands: Commands | None = None
 
 
 @dataclass(frozen=True)

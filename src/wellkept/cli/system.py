@@ -11,7 +11,7 @@ from django.conf import settings
 
 from wellkept.adapters.base import Login, Site
 from wellkept.adoption import operations
-from wellkept.cli import output, pick
+from wellkept.cli import output, pick, service
 from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait, Yes
 from wellkept.cli.pick import OrganisationOption, SystemArgument
@@ -145,6 +145,9 @@ def stop(name: SystemArgument, as_json: Json = False) -> None:
     _not_while_changed(environment)
     systems.stop(environment, settings.HOME)
     output.emit({"system": environment.system.name, "running": False} if as_json else f"{name} is stopped.", as_json=as_json)
+
+
+app.command()(service.control)
 
 
 @app.command()

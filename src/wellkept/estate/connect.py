@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from wellkept.adapters import registry
-from wellkept.adapters.base import Invalid, Login, Refused, Site, Unreachable
+from wellkept.adapters.base import Commands, Invalid, Login, Refused, Site, Unreachable
 from wellkept.estate import secrets
 from wellkept.estate.models import Environment
 from wellkept.lib import addresses
@@ -38,6 +38,7 @@ def site(environment: Environment) -> Site:
         url=settings.get("url") or None,
         login=login,
         os_user=settings.get("os_user") or None,
+        commands=Commands(settings["stop_command"], settings["start_command"]) if settings.get("stop_command") else None,
         **paths,
     )
     return checked(found)
@@ -56,12 +57,15 @@ def has(environment: Environment, name: str) -> bool:
 @transaction.atomic
 def keep(environment: Environment, kept: Site) -> None:
     """Store how an environment is reached: plain settings in its row, the passwords as secrets."""
-    plain = {name: str(value) if value is not None else None for name, value in asdict(kept).items() if name not in {"server", "login", "addresses"}}
+    apart = {"server", "login", "addresses", "commands"}
+    plain = {name: str(value) if value is not None else None for name, value in asdict(kept).items() if name not in apart}
     if kept.server is not None:
         plain |= {"host": kept.server.host, "port": str(kept.server.port), "user": kept.server.user}
     if kept.login is not None:
         plain["login"] = kept.login.user
     environment.settings = {name: value for name, value in plain.items() if value}
+    if kept.commands is not None:
+        environment.settings |= {"stop_command": list(kept.commands.stop), "start_command": list(kept.commands.start)}
     if "port" in environment.settings:
         environment.settings["port"] = int(environment.settings["port"])
     environment.save(update_fields=["settings"])

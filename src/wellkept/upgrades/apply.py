@@ -311,7 +311,7 @@ def _aside(run_id: str, made: Work, upgrade: Upgrade) -> Iterator[Site]:
 
 def _aside_site(run_id: str, made: Work, upgrade: Upgrade) -> Site:
     state = postgres.owned_folder(scratch.folder(run_id) / "aside", made.site.os_user or postgres.service_user(), 0o700)
-    return replace(made.upgraded(upgrade.new_interpreter), database=made.new, state=state, url=f"unix:{state / 'rpc'}")
+    return replace(made.upgraded(upgrade.new_interpreter), database=made.new, state=state, url=f"unix:{state / 'rpc'}", commands=None)
 
 
 def _stop_aside(run_id: str, made: Work, upgrade: Upgrade) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 
 from wellkept.adapters.base import Unsupported
 from wellkept.backups.models import Backup, BackupState, Drill, DrillState
-from wellkept.estate import connect
+from wellkept.estate import connect, service
 from wellkept.estate.models import Environment, Person
 from wellkept.lib.text import Message, message
 from wellkept.operations import windows
@@ -92,7 +92,8 @@ def look(environment: Environment, target: str, *, starter: Person | None = None
     if current == target and seen.rehearsal is not None:
         why = patch.lacking(environment, target, seen.rehearsal.packages)
         asked.append(Gate("newer", why is None, why or message(gettext_noop("A newer version of the same series can be installed"))))
-    elif current != target:
+    asked.append(_control(environment))
+    if current != target and asked[-1].holds:
         asked += [*_room(environment), _allowed(environment)]
     return replace(seen, gates=[*seen.gates, *asked])
 
@@ -241,6 +242,11 @@ def _room(environment: Environment) -> Iterator[Gate]:
             continue
         text = ROOM[place["enough"]]
         yield Gate(f"room-{place['what']}", place["enough"] is not False, message(text, place=place["place"] or "PostgreSQL"))
+
+
+def _control(environment: Environment) -> Gate:
+    why = service.lacking(environment)
+    return Gate("control", why is None, why or message(gettext_noop("It can be stopped, and started with another release")))
 
 
 def _allowed(environment: Environment) -> Gate:

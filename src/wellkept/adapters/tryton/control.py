@@ -1,6 +1,6 @@
 """Start, stop and watch a Tryton.
 
-What we started we stop; a Tryton that somebody else started is seen and listed, but never stopped.
+What we started we stop; a Tryton that somebody else started is seen and listed, but stopped only by the command that its owner declared.
 """
 
 from collections.abc import Sequence

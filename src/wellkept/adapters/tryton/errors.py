@@ -17,7 +17,7 @@ CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
 def errors(site: Site) -> Mapping[str, int]:
     """Each error with how often it is there, in the last 20 MB of each process's output; none for a Tryton that somebody else starts."""
     found: Counter[str] = Counter()
-    if site.state is not None:
+    if site.state is not None and site.commands is None:
         for role in server.ROLES:
             found.update(CHANGING.sub("…", text)[:LONGEST] for text in _ends(_tail(site.state / f"{role}.log")))
     return dict(found)

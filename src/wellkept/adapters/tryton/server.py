@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Site, Unreachable
-from wellkept.adapters.tryton import rpc
+from wellkept.adapters.tryton import owners, rpc
 from wellkept.lib.text import gettext_noop
 from wellkept.tools import command, postgres
 
@@ -43,8 +43,12 @@ def start(site: Site, *, roles: Sequence[str] = ROLES, prefix: Sequence[str] = (
 
     ``site.url`` says where it listens: ``http://127.0.0.1:8000`` or ``unix:/path``. ``prefix`` is put before each command and runs as
     ourselves, before the switch to the site's user: ``["unshare", "--net", "--"]``. Raises Conflicting when a role runs already or its address
-    is taken, Unreachable (with the end of the log) when it does not come up; then nothing of it is left running.
+    is taken, Unreachable (with the end of the log) when it does not come up; then nothing of it is left running. What its owner's service starts is
+    started by that, all of it.
     """
+    if site.commands is not None:
+        owners.start(site)
+        return
     held = {running.role for running in processes(site)} & set(roles)
     if held:
         raise Conflicting(gettext_noop("already running for {database}: {names}"), database=site.database, names=", ".join(sorted(held)))
@@ -64,6 +68,9 @@ def start(site: Site, *, roles: Sequence[str] = ROLES, prefix: Sequence[str] = (
 
 def stop(site: Site, *, roles: Sequence[str] = ROLES) -> None:
     """Stop the processes that we started, the web server first; return when none of their groups is left. Stopped ones are fine."""
+    if site.commands is not None:
+        owners.stop(site)
+        return
     for running in sorted(processes(site), key=lambda one: ROLES.index(one.role)):
         if running.role in roles:
             command.stop(running.pid, grace=STOP_SECONDS)
@@ -71,12 +78,16 @@ def stop(site: Site, *, roles: Sequence[str] = ROLES) -> None:
 
 
 def processes(site: Site) -> list[Running]:
-    """The processes that we started and that still run."""
+    """The processes that we, or its owner's service by the declared commands, started and that still run."""
+    if site.commands is not None:
+        return [Running(one.role, one.pid, command.started_at(one.pid) or 0, _boot()) for one in owners.running(site)]
     return [running for running in _recorded(site) if _ours(running)]
 
 
 def alive(site: Site, *, timeout: float = 10.0) -> bool:
     """Whether every process that we started runs, and the web server among them answers."""
+    if site.commands is not None:
+        return owners.alive(site, timeout=timeout)
     recorded = _recorded(site)
     if not recorded or not all(command.started_at(one.pid) == one.started and _ours(one) for one in recorded):
         return False
