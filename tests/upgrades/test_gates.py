@@ -1,5 +1,6 @@
 """The gates that Wellkept knows by itself, and what people say of them; the others are tested on a real ERP in test_apply."""
 
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.utils import timezone
 from tests.people import make_environment, make_member, make_system
 from tests.services.agreed import agreed, ended, make_rehearsal, prove_backup, somebody
 from wellkept.backups.models import Drill
-from wellkept.estate import tokens
+from wellkept.estate import connect, tokens
 from wellkept.estate.access import Console, Denied
 from wellkept.estate.errors import Invalid, Taken
 from wellkept.estate.models import Environment, Person, Role
@@ -16,6 +17,8 @@ from wellkept.lib.text import say
 from wellkept.operations import records, windows
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Record, Run, RunState, Window
+from wellkept.tools import postgres
+from wellkept.tools.postgres import Server
 from wellkept.upgrades import expect, gates
 from wellkept.upgrades.consent import agree, waivers
 from wellkept.upgrades.models import Acceptance, Approval, Rehearsal, RehearsalState, Upgrade, Waiver
@@ -236,3 +239,13 @@ def test_nothing_else_may_be_done_with_it_meanwhile(rehearsal: Rehearsal, operat
     assert shut(environment) == {"run"}
     assert why(environment, "run").startswith("upgrades.apply is being done, started by operator@riverside.example at 20")
     assert not gates.known(environment, "8.0", run_id=str(run_id)).shut
+
+
+def test_modules_that_cannot_be_seen_were_not_removed(kept: Environment) -> None:
+    """A database that does not answer for a moment must not read as one without modules, neither to a gate nor to a rehearsal."""
+    assert "party" in gates.active_modules(kept)
+    connect.keep(kept, replace(connect.site(kept), server=Server("127.0.0.1", postgres.free_port(), "nobody", "x")))
+    with pytest.raises(Failed) as told:
+        gates.active_modules(Environment.objects.get(pk=kept.pk))
+    assert "database: " in say(told.value.message)
+    assert told.value.retryable

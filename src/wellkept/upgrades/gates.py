@@ -17,6 +17,7 @@ from wellkept.estate import connect, service
 from wellkept.estate.models import Environment, Person
 from wellkept.lib.text import Message, message
 from wellkept.operations import windows
+from wellkept.operations.errors import Failed
 from wellkept.operations.models import OPEN_STATES, Run
 from wellkept.tools import databases
 from wellkept.upgrades import assess, needs, notes, packages, patch, work
@@ -154,9 +155,13 @@ def same(environment: Environment, rehearsal: Rehearsal) -> Iterator[Gate]:
 
 
 def active_modules(environment: Environment) -> list[str]:
-    """The modules that are active now, sorted."""
+    """The modules that are active now, sorted. Raises Failed where none can be seen: every ERP has some, and none would look like all removed."""
     seen = connect.ability(environment, "inspect").discover(connect.site(environment))
-    return sorted(part.name for part in seen.components if part.kind == "module" and part.active)
+    active = sorted(part.name for part in seen.components if part.kind == "module" and part.active)
+    if not active:
+        why = "; ".join(f"{one.what}: {one.why}" for one in seen.blind)
+        raise Failed(message(gettext_noop("Which modules are active cannot be seen now ({reason})"), reason=why), retryable=True)
+    return active
 
 
 def _rehearsed(newest: Rehearsal | None, target: str) -> Gate:
