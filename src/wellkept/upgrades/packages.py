@@ -16,6 +16,7 @@ from django.utils.translation import gettext_noop
 
 from wellkept import home
 from wellkept.adapters import registry
+from wellkept.adapters.base import AdapterError, Unreachable
 from wellkept.adapters.base import Invalid as Unusable
 from wellkept.estate import access, connect
 from wellkept.estate.access import Who
@@ -102,7 +103,11 @@ def install(rehearsal: Rehearsal, folder: Path) -> Path:
     rows = GivenModule.objects.filter(system=rehearsal.system, target=rehearsal.target)
     wheels = [file_of(one) for one in rows if one.sha256 in rehearsal.packages]
     ability = connect.ability(rehearsal.environment, "releases")
-    made: Path = ability.install(folder, rehearsal.target, cache=home.cache(), on_line=work.say, packages=rehearsal.packages, wheels=wheels)
+    try:
+        made: Path = ability.install(folder, rehearsal.target, cache=home.cache(), on_line=work.say, packages=rehearsal.packages, wheels=wheels)
+    except AdapterError as error:
+        text = gettext_noop("The new release could not be installed, and nothing was stopped. {reason}")
+        raise Failed(message(text, reason=reason(error)), retryable=isinstance(error, Unreachable)) from error
     return made
 
 
