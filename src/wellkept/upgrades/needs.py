@@ -20,6 +20,11 @@ from wellkept.planning.forecast import Forecast, Phase, forecast, remaining
 COPY_FACTOR = 1.5
 """The migration of a Tryton company of 41 MB made its database 1.23 times as large; the rest is for the write-ahead log, 0.44 of it then."""
 MIGRATING = ("upgrades.rehearse", "upgrades.apply")
+# A copy goes into the tablespace of its template; that which PostgreSQL has by itself has no location of its own.
+PLACE = """
+    SELECT coalesce(nullif(pg_tablespace_location(dattablespace), ''), current_setting('data_directory'))
+    FROM pg_database WHERE datname = current_database()
+"""
 HERE = ("/", "127.0.0.1", "localhost", "::1")
 Facts = dict[str, Any]
 
@@ -50,12 +55,12 @@ def needs(environment_id: int, database_bytes: int | None, files_bytes: int | No
 
 
 def data_directory(site: Site) -> Path | None:
-    """Where the site's PostgreSQL keeps its data, when it runs on this machine and tells; its login may lack the right to know."""
+    """Where PostgreSQL keeps the site's database and would keep a copy of it, on this machine; None where that is not told."""
     if site.server is None or not site.server.host.startswith(HERE):
         return None
     with checks.database(site) as connection:
         try:
-            row = connection.execute("SELECT current_setting('data_directory')").fetchone()
+            row = connection.execute(PLACE).fetchone()
         except psycopg.errors.InsufficientPrivilege:
             return None
     return Path(row[0]) if row and row[0] else None
