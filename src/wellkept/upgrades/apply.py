@@ -193,9 +193,7 @@ def reopen(run_id: str, upgrade_id: int) -> Facts:
         site = connect.site(upgrade.environment)
         made = production.work_of(run_id, upgrade)
         control = made.ability("control")
-        if not control.alive(site) or control.notice(site) is not None:
-            control.stop(site)
-            control.start(site)
+        _started(control, site)
         seen = work.looked(made, site, most=AGAIN)
     # So long nobody could work: it counts once somebody can.
     Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.RUNNING).update(opened_at=timezone.now())
@@ -257,9 +255,9 @@ def _opened_again(run_id: str, upgrade: Upgrade, started: float) -> Facts:
         made = production.work_of(run_id, upgrade)
         control = made.ability("control")
         site = connect.site(Environment.objects.select_related("system").get(pk=upgrade.environment_id))
-        if not control.alive(site) or control.notice(site) is not None:
-            control.stop(site)
-            control.start(site)
+        if _started(control, site):
+            # So long nobody could work.
+            Upgrade.objects.filter(pk=upgrade.pk).update(ended_at=timezone.now())
         work.looked(made, site, most=AGAIN)
         seconds = time.monotonic() - started
         # What people wrote after it was opened is in there: somebody has to remove that on purpose.
@@ -288,6 +286,30 @@ def clean_up(run_id: str) -> None:
     for stuck in left:
         production.keep_books(stuck)
     left.update(state=UpgradeState.STUCK, ended_at=timezone.now())
+    for done in Upgrade.objects.filter(run_id=uuid.UUID(run_id), state__in=(UpgradeState.KEPT, UpgradeState.TAKEN_BACK)):
+        at_work(done.pk)
+
+
+def back_at_work(_run_id: str, *, upgrade_id: int, **_arguments: Any) -> None:
+    """At the end of a run that took an upgrade back: see ``at_work``."""
+    if Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.TAKEN_BACK).exists():
+        at_work(upgrade_id)
+
+
+def at_work(upgrade_id: int) -> None:
+    """Start the ERP again that a crash of its machine took after the upgrade, or the way back, had opened it; one that runs is left alone."""
+    environment = production.upgrade(upgrade_id).environment
+    with told():
+        _started(connect.ability(environment, "control"), connect.site(environment))
+
+
+def _started(control: Any, site: Site) -> bool:
+    """Start the ERP for everybody unless it is at work; whether that was needed."""
+    if control.alive(site) and control.notice(site) is None:
+        return False
+    control.stop(site)
+    control.start(site)
+    return True
 
 
 def _accepted(upgrade: Upgrade) -> list[Accepted]:

@@ -266,6 +266,7 @@ def put_back(run: Runbook, upgrade_id: int, ending: Ending, *, limit: float) -> 
     maintenance_type="corrective",
     phases=(("back", gettext_noop("Take it back")),),
     changes_environment=True,
+    cleanup=apply.back_at_work,
     settles=frozenset({"upgrades.apply", "upgrades.apply_patch", "upgrades.discard"}),
 )
 def take_back_upgrade(run: Runbook, *, upgrade_id: int) -> Outcome:
