@@ -131,6 +131,8 @@ API: dict[str, dict[str, str]] = {
     "api:list_releases": {"GET": SIGNED_IN},
     "api:list_assessments": {"GET": SIGNED_IN},
     "api:get_assessment": {"GET": VIEWER},
+    "api:list_upgrades": {"GET": SIGNED_IN},
+    "api:get_upgrade": {"GET": VIEWER},
     "api:get_aftercare": {"GET": VIEWER},
     "api:list_opinions": {"GET": OPERATOR},
     "api:handle_opinion": {"POST": OPERATOR},

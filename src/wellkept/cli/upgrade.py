@@ -7,7 +7,7 @@ import typer
 from django.utils.translation import override
 
 from wellkept.backups import failures
-from wellkept.cli import acceptance, after, agree, modules, notes, output, pick, plan
+from wellkept.cli import acceptance, after, agree, modules, notes, output, pick, plan, upgraded
 from wellkept.cli.exit_codes import ExitCode
 from wellkept.cli.output import Json, Wait
 from wellkept.cli.pick import SystemArgument
@@ -151,7 +151,7 @@ def rehearsal(
     output.emit(shown, as_json=False, table=("finding", "by", "said"), empty="Nothing was found that the release does not mean.")
 
 
-for command in (agree.ask, agree.approve, agree.withdraw, agree.waive, plan.plan):
+for command in (agree.ask, agree.approve, agree.withdraw, agree.waive, plan.plan, upgraded.history, upgraded.result):
     app.command()(command)
 
 

@@ -1,0 +1,45 @@
+"""What is told of an upgrade of production that has ended."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.upgrades.test_api import api
+from tests.upgrades.test_limits import upgrade_row
+from wellkept.estate.models import Environment, Organisation, Person
+from wellkept.lib.text import message
+from wellkept.operations.models import Run, RunState
+from wellkept.upgrades.models import UpgradeState
+
+DIFFERS = {"kind": "books", "figure": "account.balance", "key": "600", "before": "2", "after": "0", "rights": False, "by": "", "acceptance": None}
+HARMLESS = {"kind": "log", "level": "WARNING", "source": "trytond", "pattern": "gone", "text": "gone", "why": "", "count": 1, "by": "release"}
+
+
+@pytest.mark.django_db
+def test_an_upgrade_is_told_with_why_it_was_taken_back(
+    organisation: Organisation, administrator: Person, outsider: Person, other_organisation: Organisation, environment: Environment
+) -> None:
+    now = timezone.now()
+    said = message("Account {key}: {before} became {after}", key="600", before="2", after="0")
+    one = upgrade_row(
+        environment,
+        state=UpgradeState.TAKEN_BACK,
+        closed_at=now - timedelta(seconds=90),
+        ended_at=now,
+        differences=[said],
+        judged=[HARMLESS],
+        compared=[{**DIFFERS, "said": said}],
+    )
+    Run.objects.filter(pk=one.run_id).update(state=RunState.ROLLED_BACK, outcome=message("It was taken back"), phases=[])
+    code, page = api(administrator, organisation, "GET", "/upgrades?state=taken_back")
+    assert (code, page["count"]) == (200, 1)
+    code, told = api(administrator, organisation, "GET", f"/upgrades/{one.pk}")
+    assert code == 200
+    assert {name: told[name] for name in page["items"][0]} == page["items"][0]
+    assert (told["state"], told["outcome"], told["unavailable_seconds"]) == ("taken_back", "It was taken back", 90.0)
+    assert told["differences"] == ["Account 600: 2 became 0"]
+    assert [(found["by"], found["said"]) for found in told["findings"]] == [("release", "WARNING trytond: gone"), ("", "Account 600: 2 became 0")]
+    assert api(administrator, organisation, "GET", "/upgrades?state=kept")[1]["count"] == 0
+    assert api(outsider, other_organisation, "GET", f"/upgrades/{one.pk}")[0] == 404
+    assert api(outsider, other_organisation, "GET", "/upgrades")[1]["count"] == 0
