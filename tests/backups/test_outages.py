@@ -13,6 +13,7 @@ from tests.services import outage, places
 from tests.services.outage import Line
 from tests.services.places import Place
 from tests.services.sets import Frozen, Rows, new_run, stored_snapshots, take_backup, thawed
+from tests.services.turns import in_turn
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, reach, repositories, staging, take, verify
 from wellkept.backups.models import Backup, BackupState
@@ -61,7 +62,7 @@ class World:
         return set(Backup.objects.filter(state=BackupState.GOOD).values_list("pk", flat=True))
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=in_turn([list(SERVERS)]))
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     with SERVERS[request.param]() as running:
         yield running

@@ -14,6 +14,7 @@ import typer
 from tests.services import places
 from tests.services.places import Place
 from tests.services.sets import KEEP_ONE, Frozen, Rows, earlier, kept_environment, new_run, stored_snapshots, take_backup, thawed
+from tests.services.turns import in_turn
 from wellkept.adapters.base import Site
 from wellkept.backups import choose, drill, forget, reach, repositories, staging, take, verify
 from wellkept.backups.models import Backup, BackupState, Drill, Repository
@@ -35,8 +36,9 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[Place]]] = {
 Put = Callable[[Place], Rows]
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=in_turn([["rest", "s3", "sftp"]]))
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """One kind in turn, another one than that whose outages are tried; every kind is in each run in tests/tools/test_restic_places.py."""
     with SERVERS[request.param]() as running:
         yield running
 
