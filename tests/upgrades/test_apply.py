@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Production:
 
 @pytest.fixture
 def production(own_company: Site, organisation: Organisation) -> Iterator[Production]:
+    own_company = replace(own_company, interpreter=tryton.resting())
     environment = kept_environment(own_company, organisation)
     run_id = new_run(organisation, "upgrades.apply")
     # Its scheduled jobs would work on the books while these are compared.
