@@ -53,17 +53,17 @@ def process(home: homes.Home, *args: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def worker(home: homes.Home) -> Iterator[None]:
-    """A real worker, registered and ready."""
+def worker(home: homes.Home) -> Iterator[int]:
+    """A real worker, registered and ready; yields its process."""
     from wellkept.operations import runtime
 
-    with process(home, "worker"):
+    with process(home, "worker") as group:
         deadline = time.monotonic() + 60
         while not runtime.live_workers():
             if time.monotonic() > deadline:
                 raise RuntimeError("the worker did not start within 60 s")
             time.sleep(0.1)
-        yield
+        yield group
 
 
 def company(organisation: "Organisation", size: str) -> "Environment":
@@ -95,6 +95,12 @@ def peak_rss() -> dict[str, int]:
     }
 
 
+def peak_of(pid: int) -> int:
+    """The most memory so far, in MB, of a process that still runs."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) // 1024
+
+
 def _key(size: str) -> str:
     from wellkept.adapters.tryton import provision as tryton
     from wellkept.estate.provision import SERIES
@@ -116,13 +122,15 @@ def _keep(here: Any, kept: Path) -> None:
 
 
 def _put_back(here: Any, kept: Path) -> None:
-    """What make_company does, from the cache: the database belongs to Tryton's role, and the company counts as filled."""
+    """What make_company does, from the cache: the database is of Tryton's role, its administrator has the password of this home, and it is filled."""
     from wellkept.adapters.tryton import provision as tryton
     from wellkept.estate import provision
 
     server = here.cluster().server()
     postgres.create_database(server, provision.DATABASE, owner=provision.OWNER)
     postgres.restore(here.server(provision.OWNER), provision.DATABASE, kept / "database", jobs=2)
-    tryton.write_config(replace(provision.site(here), server=here.server(provision.OWNER)))
+    site = replace(provision.site(here), server=here.server(provision.OWNER))
+    tryton.write_config(site)
+    tryton.set_admin_password(site, here.password("admin"))
     shutil.unpack_archive(kept / "files.tar", here.files)
     here.note(filled=True)
