@@ -9,6 +9,8 @@ VIEWER, OPERATOR, APPROVER, ADMINISTRATOR = "viewer", "operator", "approver", "a
 
 PAGES: dict[str, dict[str, str]] = {
     "healthz": {"GET": ANYONE},
+    "status": {"GET": ANYONE},
+    "settings_status_page": {"POST": ADMINISTRATOR},
     "today": {"GET": VIEWER},
     "systems": {"GET": VIEWER},
     "system": {"GET": VIEWER},

@@ -19,6 +19,7 @@ from wellkept.web import (
     restoring,
     runs,
     settings,
+    status,
     systems,
     today,
     upgrades,
@@ -32,6 +33,8 @@ handler403 = "wellkept.web.shell.forbidden"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", today.today, name="today"),
     path("healthz", health.healthz, name="healthz"),
+    path("status/", status.status, name="status"),
+    path("settings/status-page/", status.share, name="settings_status_page"),
     path("systems/", systems.systems, name="systems"),
     path("systems/<int:system_id>/", systems.system, name="system"),
     path("systems/<int:system_id>/backups/", backups.system_backups, name="system_backups"),

@@ -28,7 +28,7 @@ from wellkept.operations import schedule as schedules_of
 from wellkept.operations.models import Schedule
 from wellkept.operations.schedule_words import describe
 from wellkept.planning import retention
-from wellkept.web import account, forgetting, shell, titles, windows
+from wellkept.web import account, forgetting, shell, status, titles, windows
 from wellkept.web.told import refusal
 
 FORM = ["GET", "HEAD", "POST"]
@@ -61,7 +61,7 @@ def index(request: shell.Request) -> HttpResponseBase:
         records.append(one, "estate.settings", told, actor=access.actor(request.user), data={"changed": form.changed_data})
         messages.success(request, _("Saved."))
         return redirect("settings")
-    return render(request, "settings/organisation.html", {"form": form, "tab": "organisation"})
+    return render(request, "settings/organisation.html", {"form": form, "tab": "organisation", "status_address": status.address(request, one)})
 
 
 @shell.page

@@ -23,7 +23,7 @@ from wellkept.upgrades import gates, planned
 from wellkept.upgrades import path as paths
 from wellkept.upgrades.consent import agree, waivers
 from wellkept.upgrades.models import UpgradeState
-from wellkept.web import shell, systems
+from wellkept.web import shell, status, systems
 from wellkept.web import told as sentences
 
 HOURS = 24
@@ -50,11 +50,18 @@ def way(request: shell.Request, system_id: int, target: str) -> HttpResponseBase
         "hours": HOURS,
         "described": (found.current, target) in registry.ability(one.adapter, "releases").JUMPS,
         "kept": found.upgrade is not None and found.upgrade.state == UpgradeState.KEPT,
+        "announcements": announcements(request, found) if rank >= list(Role).index(Role.OPERATOR) else [],
         "planned_start": start,
         "planned_problem": planned.why_not(start) if start is not None else None,
         "openings": planned.openings(found.environment, found.takes) if role == Role.ADMINISTRATOR and found.next == paths.APPLY else [],
     }
     return render(request, "upgrades/way.html", context)
+
+
+def announcements(request: shell.Request, path: paths.Path) -> list[dict[str, str]]:
+    """The texts by which people are told of it, once it is approved and somebody said when it begins."""
+    found = (one for one in planned.planned([path.environment.system]) if one.rehearsal.target == path.target)
+    return [text for one in found if one.approved and one.problem is None for text in status.texts(request, one)]
 
 
 @shell.page
