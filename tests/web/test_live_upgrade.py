@@ -56,6 +56,28 @@ def test_it_says_until_when_it_can_be_aborted(
     assert ('class="watching"' in sign_in(viewer).get(f"/runs/{upgrade.run_id}/").content.decode()) is True
 
 
+@pytest.mark.parametrize(
+    ("state", "facts", "says", "button"),
+    [
+        (RunState.RUNNING, {"abort_by": timedelta(hours=1)}, r"Abort by \d\d:\d\d", True),
+        (RunState.RUNNING, {"opened_at": timedelta(0)}, "It can still be aborted Only the code changes, not the database", True),
+        (RunState.NEEDS_ATTENTION, {}, "The ERP is closed, and its database is as it was", True),
+    ],
+)
+def test_a_patch_can_be_aborted_until_its_end(
+    state: RunState, facts: dict[str, timedelta], says: str, button: bool, upgrade: Upgrade, administrator: Person, sign_in: SignIn
+) -> None:
+    waits = state == RunState.NEEDS_ATTENTION
+    now = timezone.now()
+    Run.objects.filter(pk=upgrade.run_id).update(operation="upgrades.apply_patch", state=state, ended_at=now if waits else None)
+    moments = {name: now + after for name, after in facts.items()}
+    Upgrade.objects.filter(pk=upgrade.pk).update(current="7.0", target="7.0", **moments, **({"state": "stuck"} if waits else {}))
+    page = sign_in(administrator).get(f"/runs/{upgrade.run_id}/")
+    assert re.search(says, text(page))
+    assert page.content.decode().count(BUTTON) == button
+    assert "the database from before" not in text(page)
+
+
 def test_its_forecast_is_that_of_the_rehearsal_without_the_way_back(upgrade: Upgrade, operator: Person, sign_in: SignIn) -> None:
     page = sign_in(operator).get(f"/runs/{upgrade.run_id}/")
     phases = len(registry.get("upgrades.apply").phases) - 1

@@ -111,6 +111,7 @@ def test_the_risks_come_first_and_the_rest_is_folded(sign_in: SignIn, viewer: Pe
     page = sign_in(viewer).get(f"/upgrades/assessments/{one.pk}/")
     html = page.content.decode()
     assert html.index("Active modules that do not exist for 8.0: our_&lt;own&gt;") < html.index("No backup of this system was ever restored")
+    assert f"wellkept upgrade modules add {environment.system.name} FILE --to 8.0" in html
     assert html.count('<details class="fold">') == 4
     said = text(page)
     assert "1 of 2" in said
