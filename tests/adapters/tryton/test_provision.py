@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import stat
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,12 +197,13 @@ COUNTS = {
 }
 
 
-def filled(place: Place, name: str, empty: Site, seed: int = 5) -> Site:
+def filled(place: Place, name: str, amounts: Mapping[str, int], seed: int = 5) -> Site:
     owner, folder = place
     site = tryton.site_in(folder, owner, name)
-    postgres.create_database(owner, name, template=empty.database)
-    provision.write_config(site)
-    seconds = provision.fill(site, "tiny", seed=seed, base_date=dt.date(2026, 10, 30), passwords={})
+    provision.create_database(site, "7.0", admin_password="admin-pass-1", cache=homes.cache())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(company, "SIZES", {"tiny": amounts})
+        seconds = provision.fill(site, "tiny", seed=seed, base_date=dt.date(2026, 10, 30), passwords={})
     assert set(seconds) >= {"company", "trade", "desk", "office"}
     return site
 
@@ -212,28 +214,44 @@ def seen(site: Site) -> dict[str, list[object]]:
     return dict(json.loads(json.dumps(found)))
 
 
-def seen_before(place: Place, empty: Site, seed: int) -> dict[str, list[object]]:
-    """What a fill with this seed made, maybe in an earlier run, on another day: it is kept in the cache."""
-    inputs = [*tryton.what_fills(), TINY, seed, FIGURES, COUNTS]
-    kept = homes.cache() / "tryton" / f"fill-{sha256(canonical_json(inputs))[:16]}.json"
-    if not kept.exists():
-        site = filled(place, f"seed_{seed}", empty, seed)
-        fresh = kept.with_suffix(f".{os.getpid()}")
+def kept(*inputs: object) -> Path:
+    """Where the cache has what a fill with these inputs made, maybe in an earlier run, on another day."""
+    return homes.cache() / "tryton" / f"fill-{sha256(canonical_json([*tryton.what_fills(), *inputs]))[:16]}"
+
+
+def seen_before(place: Place, seed: int) -> dict[str, list[object]]:
+    """What a fill with this seed made."""
+    file = kept(TINY, seed, FIGURES, COUNTS).with_suffix(".json")
+    if not file.exists():
+        site = filled(place, f"seed_{seed}", TINY, seed)
+        fresh = file.with_suffix(f".{os.getpid()}")
         fresh.write_text(json.dumps(seen(site)))
-        fresh.rename(kept)
+        fresh.rename(file)
         tryton.removed(site)
-    return dict(json.loads(kept.read_text()))
+    return dict(json.loads(file.read_text()))
+
+
+def multiplied(place: Place) -> Site:
+    """The company with parties and moves multiplied."""
+    owner, folder = place
+    amounts = {**TINY, "multiplied_parties": 300, "multiplied_moves": 1000}
+    dump = kept(amounts, 5, "dump")
+    if not dump.exists():
+        site = filled(place, "large", amounts)
+        fresh = dump.with_suffix(f".{os.getpid()}")
+        postgres.dump(owner, site.database, fresh, compress=3)
+        fresh.rename(dump)
+        return site
+    site = tryton.site_in(folder, owner, "large")
+    postgres.create_database(owner, site.database)
+    postgres.restore(owner, site.database, dump)
+    provision.write_config(site)
+    return site
 
 
 @pytest.mark.slow
-def test_two_fills_with_one_seed_make_equal_figures_and_a_large_one_stays_in_balance(erp_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner, folder = erp_place
-    empty = tryton.site_in(folder, owner, "empty")
-    provision.create_database(empty, "7.0", admin_password="admin-pass-1", cache=homes.cache())
-    monkeypatch.setattr(company, "SIZES", {"tiny": TINY})
-    one, other = seen_before(erp_place, empty, 5), seen_before(erp_place, empty, 6)
-    monkeypatch.setattr(company, "SIZES", {"tiny": {**TINY, "multiplied_parties": 300, "multiplied_moves": 1000}})
-    large = filled(erp_place, "large", empty)
+def test_two_fills_with_one_seed_make_equal_figures_and_a_large_one_stays_in_balance(erp_place: Place) -> None:
+    one, other, large = seen_before(erp_place, 5), seen_before(erp_place, 6), multiplied(erp_place)
     try:
         synthetic = "DELETE FROM account_move_line WHERE description LIKE 'SYNTHETIC%'"
         assert rows(large, NOT_IN_BALANCE) == []
@@ -251,8 +269,7 @@ def test_two_fills_with_one_seed_make_equal_figures_and_a_large_one_stays_in_bal
         assert [row for row in seen(large)["figures"] if not str(row[1]).startswith("SYNTHETIC")] == one["figures"]
         assert one["figures"] != other["figures"]
     finally:
-        for site in (large, empty):
-            tryton.removed(site)
+        tryton.removed(large)
 
 
 def test_a_wrong_size_or_user_is_refused_before_anything_runs(small_company: Site) -> None:
