@@ -21,7 +21,7 @@ def in_turn(groups: Sequence[Sequence[T]]) -> list[T]:
 
 
 def turn(one: int, of: int) -> pytest.MarkDecorator:
-    """For a test of minutes whose steps other tests try, too: it is made in one of so many runs."""
+    """For a test of a minute or more whose steps others try, too: it is made in one of so many runs, whose turns take about as long as each other."""
     return pytest.mark.skipif(not FULL and SEED % of != one, reason=f"in turn: one of {of} runs makes it")
 
 

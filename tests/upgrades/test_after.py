@@ -83,7 +83,7 @@ def kept(production: Production, migrated: str, monkeypatch: pytest.MonkeyPatch)
     places.forget_books(upgrade)
 
 
-@turn(1, of=2)
+@turn(3, of=4)
 def test_people_work_it_is_taken_back_all_the_same_and_what_was_left_is_removed(kept: Kept, administrator: Person) -> None:
     upgrade, environment = kept.upgrade, kept.production.environment
     assert discard.candidate(environment) == upgrade

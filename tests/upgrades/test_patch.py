@@ -77,7 +77,7 @@ def of_this_series(environment: Environment) -> Rehearsal:
     return made
 
 
-@turn(1, of=2)
+@turn(2, of=4)
 def test_a_patch_is_installed_and_taken_back_by_the_link(outdated: tuple[Environment, str]) -> None:
     environment, run_id = outdated
     site = connect.site(environment)
@@ -122,7 +122,7 @@ def test_a_patch_is_installed_and_taken_back_by_the_link(outdated: tuple[Environ
     scratch.remove(other)
 
 
-@turn(0, of=2)
+@turn(1, of=4)
 def test_a_patch_is_rehearsed_on_a_copy(rows: Rows, company: Site, run_id: str, older: Path) -> None:
     before = content_hash(company)
     connect.keep(rows.environment, replace(company, interpreter=older))
