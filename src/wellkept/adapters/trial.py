@@ -81,8 +81,8 @@ class Trials(Protocol):
 
     ``run`` works on a copy that runs with everything that does its work (web server, queue) and is proven harmless, and on nothing else; it leaves
     the copy proven harmless. ``look`` may be used in production: as the site's own login it opens what there is to open (``most`` so many kinds of
-    record), and changes nothing. ``titles`` are what people call kinds of record, by language (``en``, ``zh_CN``); one that is not known is
-    left out.
+    record, ``at_once`` so many beside each other), and changes nothing. ``titles`` are what people call kinds of record, by language (``en``,
+    ``zh_CN``); one that is not known is left out.
     """
 
     NAMES: Sequence[str]
@@ -90,6 +90,6 @@ class Trials(Protocol):
 
     def run(self, site: Site, *, only: Collection[str] = ()) -> Sequence[Trial]: ...
 
-    def look(self, site: Site, *, most: int | None = None) -> Sequence[Sight]: ...
+    def look(self, site: Site, *, most: int | None = None, at_once: int = 1) -> Sequence[Sight]: ...
 
     def titles(self, connection: Connection, kinds: Collection[str]) -> Mapping[str, Mapping[str, str]]: ...

@@ -5,7 +5,9 @@ All calls are those that Tryton answers in read-only transactions; only the sess
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from wellkept.adapters.base import AdapterError, Invalid, Site
@@ -27,10 +29,11 @@ ENTERED: Mapping[str, tuple[str, str | None]] = {
 """What is entered first into a new record of a kind, and the kind of its lines, which get a product."""
 
 
-def look(site: Site, *, most: int | None = None) -> Sequence[Sight]:
+def look(site: Site, *, most: int | None = None, at_once: int = 1) -> Sequence[Sight]:
     """Sign in as the site's own login and look at everything its menu leads to, or at ``most`` so many kinds of record, orders first.
 
-    What cannot be opened carries its error.
+    So many kinds are looked at ``at_once``: a server that has just started works each of them out with one processor. What cannot be opened
+    carries its error.
     """
     sights: list[Sight] = []
     if site.login is None:
@@ -42,11 +45,9 @@ def look(site: Site, *, most: int | None = None) -> Sequence[Sight]:
             person.confirms = False
             sights.append(Sight("login", "login", time.monotonic() - started))
             kinds = sorted(_kinds(person), key=lambda kind: list(ENTERED).index(kind) if kind in ENTERED else len(ENTERED))[:most]
-            for kind in kinds:
-                _look_at(person, kind, sights)
-            for kind in (kind for kind in ENTERED if kind in kinds):
-                with _timed(sights, kind, "new"):
-                    _begin(person, kind)
+            with ThreadPoolExecutor(at_once) as pool:
+                for seen in pool.map(partial(_look_at, person), kinds):
+                    sights += seen
     except AdapterError as error:
         sights.append(Sight("login", "login", time.monotonic() - started, reason(error)))
     return sights
@@ -60,7 +61,8 @@ def _kinds(person: Person) -> Sequence[str]:
     return [model for model in dict.fromkeys(models) if model and not model.startswith(ADMINISTRATION)]
 
 
-def _look_at(person: Person, kind: str, sights: list[Sight]) -> None:
+def _look_at(person: Person, kind: str) -> Sequence[Sight]:
+    sights: list[Sight] = []
     found: list[int] = []
     with _timed(sights, kind, "list"):
         rows = person.call(f"{kind}.search_read", [], 0, PAGE, None, _names(person, kind, "tree"))
@@ -68,6 +70,10 @@ def _look_at(person: Person, kind: str, sights: list[Sight]) -> None:
     if found:
         with _timed(sights, kind, "record"):
             person.read(kind, found[0], *_names(person, kind, "form"))
+    if kind in ENTERED:
+        with _timed(sights, kind, "new"):
+            _begin(person, kind)
+    return sights
 
 
 def _names(person: Person, kind: str, view: str) -> Sequence[str]:
