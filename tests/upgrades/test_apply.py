@@ -199,6 +199,8 @@ def test_an_upgrade_is_kept_and_taken_back_from_every_step(production: Productio
     upgrade = Upgrade.objects.get(pk=number)
     server = work.owner_site(production.environment).server
     assert server is not None
+    with postgres.connect(server, site.database) as connection:
+        assert connection.execute("SELECT relname FROM pg_stat_user_tables WHERE last_analyze IS NULL").fetchall() == []
     steps: list[tuple[str, Callable[[], Any]]] = [
         ("close", lambda: apply.close(run_id, number)),
         ("copy", lambda: apply.copy_database(run_id, number)),

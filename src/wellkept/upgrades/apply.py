@@ -6,8 +6,7 @@ done, so it may be called at any moment, and again.
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from wellkept.estate.models import Environment
 from wellkept.lib import links
 from wellkept.lib.text import message
 from wellkept.operations import progress, scratch
+from wellkept.operations.beside import aside
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.tools import databases, postgres
@@ -77,6 +77,8 @@ def install(upgrade_id: int, backup_id: int) -> Facts:
         folder = production.code(upgrade, site)
         interpreter = packages.install(upgrade.rehearsal, folder)
         seen = connect.ability(environment, "inspect").discover(replace(site, interpreter=interpreter))
+        if not upgrade.is_patch:
+            work.count(work.owner_site(environment))
     if seen.version_on_disk != upgrade.version:
         text = gettext_noop("{found} was installed, and {version} was rehearsed; rehearse again. Nothing was stopped")
         raise Failed(message(text, found=seen.version_on_disk or "?", version=upgrade.version))
@@ -148,25 +150,34 @@ def migrate(run_id: str, upgrade_id: int, modules: Mapping[str, str]) -> Facts:
 
 
 def compare_books(run_id: str, upgrade_id: int) -> Facts:
-    """Compare books and rights with those of the closed database."""
+    """Compare books and rights with those of the closed database, while the new release starts where nobody else reaches it."""
     upgrade = production.upgrade(upgrade_id)
     with told():
-        facts, said, found = work.compare_books(production.work_of(run_id, upgrade), _accepted(upgrade))
+        made = production.work_of(run_id, upgrade)
+        with aside(lambda: _start_aside(run_id, made, upgrade)) as started:
+            facts, said, found = work.compare_books(made, _accepted(upgrade))
     equal = {name: facts[name] for name in ("figures_equal", "rights_equal")}
     Upgrade.objects.filter(pk=upgrade_id).update(differences=said, compared=found, **equal)
     if said:
         text = gettext_noop("After the migration the books differ in {count} places: {first}")
         raise Failed(message(text, count=facts["differences"], first=said[0]))
+    with told():
+        started.result()
     return facts
 
 
 def smoke(run_id: str, upgrade_id: int) -> Facts:
-    """Start the new release on the migrated copy where nobody else reaches it, sign in and look around; then stop it."""
+    """Sign in to the new release on the migrated copy and look around; then stop it."""
     upgrade = production.upgrade(upgrade_id)
     with told():
         made = production.work_of(run_id, upgrade)
-        with _aside(run_id, made, upgrade) as site:
+        control, site = made.ability("control"), _aside_site(run_id, made, upgrade)
+        try:
+            if not control.alive(site):
+                _start_aside(run_id, made, upgrade)
             return {"seen": work.looked(made, site, most=KINDS)}
+        finally:
+            control.stop(site)
 
 
 def exchange(run_id: str, upgrade_id: int) -> Facts:
@@ -194,9 +205,12 @@ def reopen(run_id: str, upgrade_id: int) -> Facts:
         made = production.work_of(run_id, upgrade)
         control = made.ability("control")
         _started(control, site)
+        answered = timezone.now()
         seen = work.looked(made, site, most=AGAIN)
-    # So long nobody could work: it counts once somebody can.
-    Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.RUNNING).update(opened_at=timezone.now())
+        if not control.alive(site):
+            raise Failed(message(gettext_noop("A process of the new release ended as soon as it was started")), retryable=True)
+    # So long nobody could work, which counts once it was seen that somebody can.
+    Upgrade.objects.filter(pk=upgrade_id, state=UpgradeState.RUNNING).update(opened_at=answered)
     return {"seen": seen}
 
 
@@ -258,8 +272,8 @@ def _opened_again(run_id: str, upgrade: Upgrade, started: float) -> Facts:
         if _started(control, site):
             # So long nobody could work.
             Upgrade.objects.filter(pk=upgrade.pk).update(ended_at=timezone.now())
-        work.looked(made, site, most=AGAIN)
         seconds = time.monotonic() - started
+        work.looked(made, site, most=AGAIN)
         # What people wrote after it was opened is in there: somebody has to remove that on purpose.
         if not upgrade.discarded and not upgrade.is_patch:
             postgres.drop_database(made.server, made.new)
@@ -316,19 +330,14 @@ def _accepted(upgrade: Upgrade) -> list[Accepted]:
     return accept.counting(upgrade.system, upgrade.current, upgrade.target)
 
 
-@contextmanager
-def _aside(run_id: str, made: Work, upgrade: Upgrade) -> Iterator[Site]:
-    """The migrated copy at work with the new release, on a socket of the run."""
+def _start_aside(run_id: str, made: Work, upgrade: Upgrade) -> None:
+    """Start the new release on the migrated copy, on a socket of the run."""
     site = _aside_site(run_id, made, upgrade)
     control = made.ability("control")
     control.stop(site)
     control.start(site, roles=("web",))
     for process in control.processes(site):
         scratch.keep(run_id, f"erp-{process.pid}", process.pid)
-    try:
-        yield site
-    finally:
-        control.stop(site)
 
 
 def _aside_site(run_id: str, made: Work, upgrade: Upgrade) -> Site:

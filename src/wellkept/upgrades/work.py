@@ -36,6 +36,8 @@ MIGRATE_SECONDS = 8 * HOUR
 NOTE_SECONDS = 600.0
 LINES_KEPT = 2000
 DIFFERENCES_KEPT = 50
+AT_ONCE = 2
+"""How many kinds of record are looked at beside each other, as many as an ERP of ours has web processes."""
 BEFORE, LOG = "before.json", "migration.log"
 Facts = dict[str, Any]
 
@@ -74,6 +76,13 @@ class Work:
     def upgraded(self, interpreter: str | Path) -> Site:
         """The ERP with the interpreter of the new release."""
         return replace(self.site, interpreter=Path(interpreter))
+
+
+def count(site: Site) -> None:
+    """Have PostgreSQL count what is in the tables while people work. A copy takes that over, so that nobody waits for it while the ERP is closed."""
+    if site.server is not None:
+        with postgres.connect(site.server, site.database, autocommit=True) as connection, command.stoppable(connection.cancel):
+            connection.execute("ANALYZE (SKIP_LOCKED)")
 
 
 def copy(work: Work) -> Facts:
@@ -218,7 +227,7 @@ def looked(work: Work, site: Site, *, most: int | None = None) -> int:
 
     Raises Failed for the first thing that does not work.
     """
-    sights = work.ability("trials").look(site, most=most)
+    sights = work.ability("trials").look(site, most=most, at_once=AT_ONCE)
     wrong = [one for one in sights if one.error]
     if wrong or not sights:
         text = gettext_noop("The new release does not work: {what} failed with {reason}")

@@ -101,6 +101,8 @@ def test_a_condition_is_one_question_and_changes_nothing(condition: str, own_com
 
 def test_the_migration_without_its_steps_fails_and_leaves_the_database_as_it_was(own_company: Site) -> None:
     heard: list[str] = []
+    with postgres.connect(own_company.server, own_company.database) as connection:
+        connection.execute("CREATE TABLE restored AS SELECT generate_series(1, 7)")
     was = content(own_company)
     done = releases.migrate(replace(own_company, interpreter=tryton.interpreter(NEXT)), timeout=300, on_line=heard.append)
     assert done.code == 1
@@ -110,6 +112,8 @@ def test_the_migration_without_its_steps_fails_and_leaves_the_database_as_it_was
     assert 'column "string" of relation "ir_model" does not exist' in last.text
     assert last.known is None
     assert content(own_company) == was
+    with postgres.connect(own_company.server, own_company.database) as connection:
+        assert connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'restored'").fetchone() == (7.0,)
 
 
 def test_a_module_that_is_missing_is_named_before_anything_starts(own_company: Site) -> None:
