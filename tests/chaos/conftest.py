@@ -18,7 +18,7 @@ def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Inst
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
         patch.setenv("WELLKEPT_OPERATION_MODULES", "tests.operations.samples")
         patch.setenv("WELLKEPT_TAKEOVER_SECONDS", TAKEOVER_SECONDS)
-        with installed("ch-") as made:
+        with installed("ch-", polling=0.25) as made:
             yield made
 
 
