@@ -242,7 +242,7 @@ def beside(owner: postgres.Server, folder: Path, template: str, name: str) -> It
     code = folder / name / "code"
     code.mkdir(mode=0o755)
     for series in (SERIES, NEXT):
-        shutil.copytree(tryton.interpreter(series).parents[1], code / provision.version(series), symlinks=True, copy_function=os.link)
+        shutil.copytree(tryton.resting(series).parents[1], code / provision.version(series), symlinks=True, copy_function=os.link)
     program = code / provision.version(NEXT) / "bin" / "trytond-admin"
     program.unlink()
     shutil.copy(put_in.__file__, program)
