@@ -69,7 +69,8 @@ def test_it_tells_before_at_the_start_when_late_and_at_the_end(sign_in: SignIn, 
     assert "erp1 is planned to be upgraded to 8.0.12 on" in said
     assert "Nobody can work with it for about 2 minutes (9 in 10 under 2)" in said
     assert "(CST)" in said, "by the organisation's clock"
-    assert "erp1 预定于" in told(key, "zh-hans")
+    assert "erp1 计划于" in told(key, "zh-hans")
+    assert "(UTC)" not in said
     html = text(sign_in(operator).get(place))
     assert html.count(f"/status/?key={key}") == 3
     assert "erp1 預定於" in html

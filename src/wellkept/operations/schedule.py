@@ -31,6 +31,7 @@ AT_ONCE = 100
 ACTOR = "schedule"
 ONCE = ""
 """What stands in the place of the cron expression of a single start."""
+MISSED = gettext_noop("{operation} was not started {count} times, last at {at}: no worker was running")
 
 
 class Due(NamedTuple):
@@ -222,7 +223,7 @@ def _fire(schedule: Schedule, now: datetime) -> Fired:
 def _fire_once(schedule: Schedule, now: datetime) -> Fired:
     moment, schedule.next_at = schedule.next_at or now, None
     if moment < now - GRACE:
-        _miss(schedule, 1, moment)
+        _miss(schedule, 1, moment, gettext_noop("{operation} was not started at {at}: no worker was running"))
         return Fired(schedule, None, None, schedule.problem)
     return _start(schedule, moment)
 
@@ -261,10 +262,9 @@ def _starter(schedule: Schedule) -> Person | None:
     return schedule.author_person
 
 
-def _miss(schedule: Schedule, count: int, last: datetime) -> None:
+def _miss(schedule: Schedule, count: int, last: datetime, template: str = MISSED) -> None:
     schedule.missed_at = last
     schedule.missed_count = models.F("missed_count") + count
-    template = gettext_noop("{operation} was not started {count} times, last at {at}: no worker was running")
     schedule.problem = message(template, operation=schedule.operation, count=count, at=last.isoformat(timespec="minutes"))
     records.append(
         schedule.organisation,

@@ -1,7 +1,5 @@
 """The status page: what the people who use an ERP are told of its upgrade, for whoever has the link; and the texts to copy from."""
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -32,11 +30,10 @@ TONES = {
 def status(request: HttpRequest) -> HttpResponseBase:
     """What there is to tell, in the reader's language and the organisation's time; the same for a wrong key as for none."""
     found = notices.shared(request.GET.get("key", ""))
-    rows: list[dict[str, Any]] = []
-    if found is not None:
-        with timezone.override(cron.zone(found.time_zone)):
-            rows = [{"text": told(one.said), "tone": TONES[one.state][0], "icon": TONES[one.state][1]} for one in notices.notices(found)]
-    response = render(request, "status.html", {"company": found, "rows": rows, "now": timezone.now()})
+    told_now = notices.notices(found) if found is not None else []
+    with timezone.override(cron.zone(found.time_zone) if found is not None else None):
+        rows = [{"text": told(one.said), "tone": TONES[one.state][0], "icon": TONES[one.state][1]} for one in told_now]
+        response = render(request, "status.html", {"company": found, "rows": rows, "now": timezone.now()})
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Robots-Tag"] = "noindex"
     response.headers["Referrer-Policy"] = "no-referrer"
