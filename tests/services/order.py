@@ -42,15 +42,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Keep what was measured, beside what is known of tests that did not run now; after a whole run nothing else is left."""
+    """Keep what was measured, beside what is known of tests that did not run now; after a whole run only of those whose turn it was not."""
     took: Counter[str] = Counter()
+    skipped: set[str] = set()
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 took[report.nodeid] += report.duration
-    if took:
+                skipped |= {report.nodeid} if report.skipped else set()
+    measured = {name: seconds for name, seconds in took.items() if name not in skipped}
+    if measured:
+        known = {name: seconds for name, seconds in _kept().items() if name in skipped or not _whole(config)}
         fresh = _file().with_suffix(".new")
-        fresh.write_text(json.dumps({**({} if _whole(config) else _kept()), **took}))
+        fresh.write_text(json.dumps({**known, **measured}))
         fresh.replace(_file())
 
 
