@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Keep what was measured, beside what is known of tests that did not run now; after a whole run only of those whose turn it was not."""
+    """Keep what a whole run measured, and what is known of tests whose turn it was not; a part of the tests adds only what is not known."""
     took: Counter[str] = Counter()
     skipped: set[str] = set()
     for reports in terminalreporter.stats.values():
@@ -52,9 +52,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
                 skipped |= {report.nodeid} if report.skipped else set()
     measured = {name: seconds for name, seconds in took.items() if name not in skipped}
     if measured:
-        known = {name: seconds for name, seconds in _kept().items() if name in skipped or not _whole(config)}
+        known = _kept()
+        of_others = {name: seconds for name, seconds in known.items() if name in skipped}
         fresh = _file().with_suffix(".new")
-        fresh.write_text(json.dumps({**known, **measured}))
+        fresh.write_text(json.dumps({**of_others, **measured} if _whole(config) else {**measured, **known}))
         fresh.replace(_file())
 
 
