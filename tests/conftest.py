@@ -1,4 +1,4 @@
 """Fixtures that every test may use."""
 
-_SERVICES = ["committed", "counts", "index", "order", "tryton", "sets", "turns"]
+_SERVICES = ["committed", "counts", "index", "order", "reports", "tryton", "sets", "turns"]
 pytest_plugins: list[str] = ["tests.people", *(f"tests.services.{name}" for name in _SERVICES)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from tests.services.agreed import agreed, somebody
 from tests.services.installation import until
@@ -19,10 +21,10 @@ from tests.services.tryton import NEXT, SERIES
 from tests.services.upgrading import Production
 from wellkept.adapters.base import AdapterError
 from wellkept.adapters.conformance.bench import content
-from wellkept.adapters.tryton import provision, rpc
+from wellkept.adapters.tryton import control, provision, rpc
 from wellkept.estate.access import Console
 from wellkept.estate.models import Role
-from wellkept.tools import postgres
+from wellkept.tools import command, postgres
 from wellkept.upgrades import notes, revise
 from wellkept.upgrades.models import NoteVersion, Rehearsal
 
@@ -32,16 +34,35 @@ HELD = "SELECT 1 FROM pg_locks WHERE relation = 'res_user'::regclass AND mode = 
 SAVED = "SELECT name FROM party_party WHERE name LIKE 'saved %'"
 WRITTEN = ("party_", "ir_", "res_user")
 """How the tables begin in which saving a party, and signing in, show."""
+PATIENCE, MANY = 300, 100
+CHANGED = """
+    SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE strpos(d.datname, '_next_') > 0 AND l.mode = 'AccessExclusiveLock' AND l.granted
+"""
+# The limit is that of the migration's sessions: notes change the owner of every table before.
+REFUSES = """
+    CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('lock_timeout') = '1min'
+        AND (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'AccessExclusiveLock') > 100 THEN
+            RAISE EXCEPTION 'this table stays as it is';
+        END IF;
+    END $$;
+    CREATE EVENT TRIGGER refuse ON ddl_command_end EXECUTE FUNCTION refuse();
+"""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong, and words that the outcome has to have; ``migration`` is for put_in.py, ``meanwhile`` lasts as long as the run."""
+    """What goes wrong, and words that the outcome has to have; ``meanwhile`` lasts as long as the run.
+
+    ``migration`` is for put_in.py; a ``real`` one is Tryton's own program.
+    """
 
     name: str
     words: tuple[str, ...]
     migration: Mapping[str, Any] = field(default_factory=dict)
     meanwhile: Callable[[Production], AbstractContextManager[object]] = lambda _production: contextlib.nullcontext()
+    real: bool = False
 
 
 @contextlib.contextmanager
@@ -50,7 +71,7 @@ def somebody_holds_a_lock(production: Production) -> Iterator[None]:
     over = threading.Event()
 
     def hold() -> None:
-        until(lambda: migrating(production), 120, "the migration")
+        until(lambda: migrating(production), PATIENCE, "the migration")
         (name,) = (one for one in production.databases() if "_next_" in one)
         # Taking back ends whoever is there.
         with contextlib.suppress(psycopg.errors.AdminShutdown), postgres.connect(production.server, name) as connection:
@@ -82,12 +103,84 @@ def killed(production: Production) -> Iterator[None]:
     """The migration is killed."""
 
     def kill() -> None:
-        for pid in until(lambda: migrating(production), 120, "the migration"):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        until(lambda: migrating(production), PATIENCE, "the migration")
+        kill_migration(production)
 
     with beside(kill):
         yield
+
+
+@contextlib.contextmanager
+def killed_in_the_middle(production: Production) -> Iterator[None]:
+    """The migration is killed when it has changed many tables, in one transaction with more to come."""
+
+    def kill() -> None:
+        await_the_middle(production)
+        kill_migration(production)
+
+    with beside(kill):
+        yield
+
+
+def kill_migration(production: Production) -> None:
+    """Kill every process of the migration."""
+    for pid in migrating(production):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def raising_in_the_middle(production: Production) -> Iterator[None]:
+    """When it has changed many tables, the next one refuses: PostgreSQL raises in the midst of Tryton's own work."""
+    with postgres.connect(production.server, production.site.database) as connection:
+        connection.execute(REFUSES)
+    yield
+
+
+@contextlib.contextmanager
+def filling(production: Production, disk: Path) -> Iterator[None]:
+    """In the middle of the migration, this disk, a tmpfs, has no more room than is used; afterwards it has."""
+
+    def shrink() -> bool:
+        room = os.statvfs(disk)
+        used = (room.f_blocks - room.f_bfree) * room.f_frsize
+        # Refused when more was written in this moment.
+        return command.run(["mount", "-o", f"remount,size={used}", disk], accept=(0, 1, 32)).returncode == 0
+
+    def fill() -> None:
+        await_the_middle(production)
+        until(shrink, 20, "the full disk")
+
+    try:
+        with beside(fill):
+            yield
+    finally:
+        command.run(["mount", "-o", "remount,size=1g", disk])
+
+
+def await_the_middle(production: Production) -> None:
+    """Wait until the real migration holds what it has changed of many tables."""
+    until(lambda: migrating(production), PATIENCE, "the migration")
+    with postgres.administration(production.server) as connection:
+        until(lambda: connection.execute(CHANGED).fetchall()[0][0] > MANY, PATIENCE, "the middle of the migration")
+
+
+@contextlib.contextmanager
+def kept_on(production: Production, disk: Path) -> Iterator[None]:
+    """The database of production, and so each copy of it, lies in a tablespace on this disk; in the end all of them are dropped."""
+    os.chown(disk, *(getattr(pwd.getpwnam(postgres.service_user()), name) for name in ("pw_uid", "pw_gid")))
+    production.stop()
+    with postgres.administration(production.server) as connection:
+        connection.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(str(disk)))
+        connection.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE small").format(sql.Identifier(production.site.database)))
+    control.start(production.site)
+    try:
+        yield
+    finally:
+        production.stop()
+        production.drop()
+        with postgres.administration(production.server) as connection:
+            connection.execute("DROP TABLESPACE small")
 
 
 @contextlib.contextmanager
@@ -99,7 +192,8 @@ def working(production: Production) -> Iterator[list[str]]:
     def work() -> None:
         number = 0
         while not over.is_set():
-            with contextlib.suppress(AdapterError), rpc.session(production.site, timeout=5.0) as session:
+            # Patiently: what is given up without an answer may well be done.
+            with contextlib.suppress(AdapterError), rpc.session(production.site, timeout=60.0) as session:
                 while not over.is_set():
                     number += 1
                     session.call("model.party.party.create", [{"name": f"saved {number}"}])
@@ -189,6 +283,8 @@ FAULTS = (
     Fault("the migration is killed", ("ended with code -9",), {"seconds": 1.0}, killed),
     Fault("the migration raises in the middle", ("DivisionByZero",), {"fails": ["SELECT 1 / 0"]}),
     Fault("the migration says an error and goes on", ("nobody has judged", "out of order"), {"log": [["ERROR", "the books are out of order"]]}),
+    Fault("the real migration is killed in the middle", ("ended with code -9",), {}, killed_in_the_middle, real=True),
+    Fault("the real migration raises in the middle", ("this table stays as it is",), {}, raising_in_the_middle, real=True),
     Fault("a module is missing", ("not installed for the new series: marketing",), {}, a_module_is_missing),
     Fault("a note fails", ("The note ours failed",), {}, a_note_fails),
     Fault("an account is emptied", ("books differ",), {"damage": [f"UPDATE account_move_line SET debit = 0, credit = 0 WHERE account = {ACCOUNT}"]}),

@@ -7,12 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tests.chaos import killing
+from tests.chaos.faults import beside
 from tests.services import sets, upgrading
 from tests.services.agreed import agreed
 from tests.services.installation import Installation, until
+from tests.services.reports import KeepReport
 from tests.services.tryton import NEXT
 from tests.services.turns import FULL, turn
 from tests.services.upgrading import Production
@@ -24,7 +27,7 @@ from wellkept.estate.access import Console
 from wellkept.estate.models import Environment
 from wellkept.lib.text import say
 from wellkept.operations import runtime, windows
-from wellkept.operations.models import Lease, Run, Step, StepState, Window
+from wellkept.operations.models import OPEN_STATES, Lease, Run, Step, StepState, Window
 from wellkept.tools import databases, postgres
 from wellkept.upgrades import limits
 from wellkept.upgrades.consent import waivers
@@ -106,20 +109,37 @@ def a_closing_window(production: Production) -> Iterator[None]:
     Window.objects.all().delete()
 
 
-TIMES = (
+@contextmanager
+def the_button(production: Production) -> Iterator[None]:
+    """Somebody presses the red button while it migrates."""
+
+    def press() -> None:
+        environment = production.environment.pk
+        run = until(lambda: Run.objects.filter(environment=environment, state__in=OPEN_STATES).first(), PATIENCE, "the run")
+        killing.await_step(run, "migrate")
+        runtime.cancel(run, None)
+        connection.close()
+
+    with beside(press):
+        yield
+
+
+CAUSES = (
+    Cause("the abort button", "Cancelled on request", the_button),
     Cause("a phase over its limit", "longer than the 4.0 seconds", a_short_limit),
     Cause("the window closes", "point of no return", a_closing_window),
 )
 
 
 @pytest.mark.skipif(not FULL, reason="minutes each; that steps end at their limit and at a moment is tried without an ERP, too")
-@pytest.mark.parametrize("cause", TIMES, ids=lambda cause: cause.name)
-def test_an_upgrade_that_takes_too_long_is_taken_back(production: Production, count: Callable[[str], None], cause: Cause) -> None:
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.name)
+def test_time_or_a_person_takes_an_upgrade_back(production: Production, count: Callable[[str], None], keep_report: KeepReport, cause: Cause) -> None:
     production.reset()
     assert production.rehearsal is not None
     agreed(production.rehearsal)
     with cause.meanwhile(production):
         run = runtime.wait(submit(production, seconds=LONG).id, timeout=PATIENCE)
+    keep_report(run, cause.name)
     outcome = say(run.outcome)
     assert (run.state, cause.words in outcome, "taken back in" in outcome) == ("rolled_back", True, True), outcome
     assert production.wrong(Upgrade.objects.get(run=run)) == []
@@ -128,7 +148,7 @@ def test_an_upgrade_that_takes_too_long_is_taken_back(production: Production, co
 
 @turn(3, of=4)
 def test_an_aborted_upgrade_that_cannot_be_taken_back_waits_for_a_person_and_nothing_is_deleted(
-    production: Production, count: Callable[[str], None]
+    production: Production, count: Callable[[str], None], keep_report: KeepReport
 ) -> None:
     """Somebody changes the closed database meanwhile, so the books are not those from before: a person has to decide. Then it works."""
     production.reset()
@@ -138,6 +158,7 @@ def test_an_aborted_upgrade_that_cannot_be_taken_back_waits_for_a_person_and_not
     harm(production, "+")
     runtime.cancel(run, None)
     run = runtime.wait(run.id, timeout=PATIENCE)
+    keep_report(run, "it could not be taken back")
     outcome = say(run.outcome)
     assert (run.state, outcome.partition(".")[0]) == ("needs_attention", "Cancelled on request")
     assert "the books differ in" in outcome

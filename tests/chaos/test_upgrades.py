@@ -1,5 +1,6 @@
 """Upgrades of a real ERP in which workers, PostgreSQL and everything at once are killed, or whatever else goes wrong, and taking them back."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,14 @@ from django.db import connection
 from tests.chaos import faults, killing
 from tests.chaos.faults import FAULTS, OFTEN, Fault
 from tests.services import sets, upgrading
+from tests.services.index import Index
 from tests.services.installation import Installation
-from tests.services.tryton import NEXT
+from tests.services.reports import KeepReport
+from tests.services.tryton import NEXT, SERIES
 from tests.services.turns import FULL, SEED, in_turn, turn
 from tests.services.upgrading import Production
+from wellkept.adapters.tryton import provision
+from wellkept.adapters.tryton.provision.install import pins, requirements
 from wellkept.backups.models import Repository
 from wellkept.estate import connect
 from wellkept.estate.models import Environment
@@ -23,12 +28,15 @@ from wellkept.lib.text import say
 from wellkept.operations import registry, runtime
 from wellkept.operations.models import Run
 from wellkept.tools import postgres
+from wellkept.upgrades import needs
 from wellkept.upgrades.models import Upgrade
 
 pytestmark = pytest.mark.slow
 Count = Callable[[str], None]
 OPERATION = "upgrades.apply"
 KILLS_PER_RUN = 20
+PATIENCE = 600.0
+NOBODY = "http://127.0.0.1:9/simple"
 ZEROED = f"UPDATE account_move_line SET debit = 0, credit = 0 WHERE account = {faults.ACCOUNT}"
 
 
@@ -167,13 +175,14 @@ def kill_everything(installation: Installation, production: Production) -> Calla
 
 
 @turn(2, of=4)
-@pytest.mark.parametrize("step", CHANGING[1:-1] if FULL else ["migrate"])
+@pytest.mark.parametrize("step", [*CHANGING[:-1], "back"] if FULL else ["migrate"])
 def test_postgresql_is_killed_and_the_worker_goes_on(
-    installation: Installation, production: Production, keeping: killing.Case, count: Count, step: str
+    installation: Installation, production: Production, request: pytest.FixtureRequest, count: Count, step: str
 ) -> None:
-    """Whatever the step was: before the exchange it is taken back, and after it the new release is opened."""
-    run = event_inside(installation, keeping, step, production.crash_server)
-    either = dataclasses.replace(keeping, allowed=("rolled_back", "succeeded"))
+    """Whatever the step was: before the exchange it is taken back, or was never closed, and after it the new release is opened."""
+    one = request.getfixturevalue("failing" if step == "back" else "keeping")
+    run = event_inside(installation, one, step, production.crash_server)
+    either = dataclasses.replace(one, allowed=("failed", "rolled_back", "succeeded") if step == "close" else ("rolled_back", "succeeded"))
     assert killing.violations(installation, either, run) == []
     count(f"{OPERATION}: PostgreSQL killed in {step}: {run.state}, nobody could work for {unavailable(run):.1f} s")
 
@@ -199,19 +208,82 @@ def unavailable(run: Run) -> float:
 @turn(2, of=4)
 @pytest.mark.parametrize("fault", FAULTS if FULL else FAULTS[:OFTEN], ids=lambda fault: fault.name)
 def test_whatever_goes_wrong_is_named_and_taken_back(
-    installation: Installation, production: Production, repository: Repository, count: Count, fault: Fault
+    installation: Installation, production: Production, repository: Repository, count: Count, keep_report: KeepReport, fault: Fault
 ) -> None:
     one = case(production, repository, allowed="rolled_back")
     installation.kill_all()
     installation.start_worker()
     production.reset()
     production.migration(**fault.migration)
-    with fault.meanwhile(production):
+    with production.really_migrating() if fault.real else contextlib.nullcontext(), fault.meanwhile(production):
         run = submit(production, repository)
         with pytest.raises(runtime.Conflict, match="is being changed by"):
             submit(production, repository)
-        run = runtime.wait(run.id, timeout=2 * killing.RUN_SECONDS)
+        run = runtime.wait(run.id, timeout=PATIENCE)
+    keep_report(run, fault.name)
     assert killing.violations(installation, one, run) == []
-    outcome = say(run.outcome)
-    assert [word for word in (*fault.words, "taken back in") if word not in outcome] == [], outcome
+    assert missing_words(run, *fault.words, "taken back in") == [], say(run.outcome)
     count(f"{OPERATION}: {fault.name}: {run.state}, as before; nobody could work for {unavailable(run):.1f} s")
+
+
+def missing_words(run: Run, *words: str) -> list[str]:
+    """Those of the words that its outcome does not have."""
+    outcome = say(run.outcome)
+    return [word for word in words if word not in outcome]
+
+
+@pytest.mark.skipif(not FULL, reason="a real migration")
+def test_a_disk_that_is_full_in_the_migration_is_named_and_taken_back(
+    installation: Installation,
+    production: Production,
+    repository: Repository,
+    count: Count,
+    keep_report: KeepReport,
+    small_disk: Callable[[int], Path],
+) -> None:
+    """The database lies in a tablespace of its own, where its copy goes, too: that is the room that the gates look at."""
+    disk = small_disk(1000)
+    installation.kill_all()
+    production.reset()
+    with faults.kept_on(production, disk):
+        assert needs.data_directory(production.site) == disk
+        installation.start_worker()
+        with production.really_migrating(), faults.filling(production, disk):
+            run = runtime.wait(submit(production, repository).id, timeout=PATIENCE)
+        keep_report(run, "the disk is full in the migration")
+        assert killing.violations(installation, case(production, repository, allowed="rolled_back"), run) == []
+    assert missing_words(run, "No space left on device", "taken back in") == [], say(run.outcome)
+    count(f"{OPERATION}: the disk is full in the migration: {run.state}, as before; nobody could work for {unavailable(run):.1f} s")
+
+
+@pytest.mark.skipif(not FULL, reason="the same is tried without an upgrade in tests/adapters")
+@pytest.mark.parametrize(("what", "words"), [("index", "Connection refused"), ("hash", "is not the package that was pinned")])
+def test_what_cannot_be_installed_ends_it_before_anything_is_stopped(
+    installation: Installation,
+    production: Production,
+    repository: Repository,
+    index: Index,
+    tmp_path: Path,
+    count: Count,
+    keep_report: KeepReport,
+    what: str,
+    words: str,
+) -> None:
+    """The index does not answer, or has another package under the name and version of each one; nothing was downloaded earlier."""
+    address = index.address if what == "hash" else NOBODY
+    for package, version in pins(requirements(NEXT)).items() if what == "hash" else ():
+        index.add(package, version)
+    installation.kill_all()
+    production.reset()
+    there = production.own_processes()
+    place = {"PIP_INDEX_URL": address, "UV_DEFAULT_INDEX": address, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": ""}
+    installation.start_worker(XDG_CACHE_HOME=str(tmp_path), **place)
+    with production.not_installed():
+        run = runtime.wait(submit(production, repository).id, timeout=PATIENCE)
+        left = sorted(path.name for path in production.link.parent.iterdir())
+    keep_report(run, f"package {what}")
+    assert left == sorted([production.link.name, provision.version(SERIES)]), "of the new release nothing is left"
+    assert killing.violations(installation, case(production, repository, allowed="failed"), run) == []
+    assert missing_words(run, "nothing was stopped", words) == [], say(run.outcome)
+    assert (production.own_processes(), unavailable(run)) == (there, 0.0), "nothing was stopped"
+    count(f"{OPERATION}: {what} of the packages: {run.state} in {(run.ended_at - run.started_at).total_seconds():.1f} s, nothing was stopped")
