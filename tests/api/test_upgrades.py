@@ -1,15 +1,17 @@
 """The way to a release by the API: windows, the approval by a second person, and the start."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
-from tests.services.agreed import make_rehearsal, prove_backup
+from tests.services.agreed import agreed, make_rehearsal, prove_backup
 from wellkept.estate import tokens
 from wellkept.estate.access import Console
 from wellkept.estate.models import ApiToken, Environment, Person, Role
-from wellkept.operations.models import Freeze, Run, Window
+from wellkept.operations.models import Freeze, Run, Schedule, Window
 from wellkept.upgrades.models import Approval, Waiver
 
 
@@ -92,3 +94,18 @@ def test_who_may_not_is_refused(environment: Environment, viewer: Person) -> Non
     for path in ("ask", "approve", "withdraw"):
         assert api(viewer, environment, "POST", path)[0] == 403
     assert api(viewer, environment, "GET", "gates")[0] == 403
+
+
+def test_an_approved_upgrade_is_planned_and_called_off(environment: Environment, operator: Person, approver: Person, administrator: Person) -> None:
+    prove_backup(environment)
+    agreed(make_rehearsal(environment))
+    start = (timezone.now() + timedelta(days=1)).isoformat()
+    assert api(operator, environment, "PUT", "plan", {"start": start, "confirm": "erp1"})[0] == 403
+    assert api(administrator, environment, "PUT", "plan", {"start": start, "confirm": "erp"})[0] == 422
+    assert api(administrator, environment, "PUT", "plan", {"start": start[:-6], "confirm": "erp1"})[0] == 422
+    assert not Schedule.objects.exists()
+    code, made = api(administrator, environment, "PUT", "plan", {"start": start, "confirm": "erp1"})
+    assert (code, made["to"], made["author"].split()[0], made["problem"]) == (200, "8.0", administrator.email, None)
+    assert api(operator, environment, "GET", "path")[1]["plan"] == made
+    assert api(approver, environment, "DELETE", "plan")[0] == 204
+    assert api(operator, environment, "GET", "path")[1]["plan"] is None

@@ -1,12 +1,15 @@
 """An upgrade that starts by itself at the moment somebody chose, or says why it did not."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
+import typer
 from django.utils import timezone
 
 from tests.people import make_member
 from tests.services.agreed import agreed, make_rehearsal, prove_backup
+from wellkept.cli import plan as command
 from wellkept.estate.access import Console, Denied
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Person, Role
@@ -103,3 +106,17 @@ def test_it_is_called_off_by_whoever_may_approve_by_a_withdrawal_and_by_a_start_
     agree.withdraw(given, who=approver)
     assert schedule.fire_due(tomorrow()) == []
     assert not Run.objects.filter(operation="upgrades.apply").exists()
+
+
+def test_the_command_takes_the_next_window_and_calls_it_off(rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> None:
+    said = {"system": "erp1", "to": "8.0", "repository": None}
+    with pytest.raises(typer.Exit):
+        command.plan(**said, start=None, end=False, confirm="erp", as_json=True)
+    assert not Schedule.objects.exists()
+    capsys.readouterr()
+    command.plan(**said, start=None, end=False, confirm="erp1", as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (datetime.fromisoformat(told["start"]), told["author"].startswith("os:"), told["problem"]) == (tomorrow(), True, None)
+    command.plan(**said, start=None, end=True, confirm=None, as_json=False)
+    assert capsys.readouterr().out == "It does not start by itself.\n"
+    assert planned.standing(rehearsal.system, "8.0") is None

@@ -135,5 +135,7 @@ def test_answers_are_read_taken_up_settled_and_exported_by_who_may_act(
     rows = list(csv.DictReader(client.get(address, {"export": "csv"}).content.decode().splitlines()))
     assert [(row["answer"], row["comment"], row["state"]) for row in rows] == [("same", "", "open"), ("worse", "'=printing <stopped>", "settled")]
     assert json.loads(client.get(address, {"export": "json"}).content)[1]["note"] == "a new driver"
+    (found,) = [one for one in client.get(f"/api/upgrades/{upgrade.pk}/opinions").json() if one["person"] == viewer.email]
+    assert (found["state"], found["handler"]) == ("settled", administrator.email)
     opinions.answer(upgrade, viewer, "better", "thanks", "en")
     assert Opinion.objects.get(person=viewer).settled_at is None, "a new answer is open again"

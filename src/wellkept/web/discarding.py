@@ -1,5 +1,7 @@
 """Taking an upgrade back though people have worked with it: first what they wrote since, then the word of an administrator, then the run."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from wellkept.adapters.base import WrittenKind
 from wellkept.backups.failures import told
 from wellkept.estate import access
 from wellkept.estate.errors import EstateError, Invalid
@@ -22,6 +25,8 @@ from wellkept.web.aftercare import opened
 from wellkept.web.told import refusal
 
 FORM = ("GET", "HEAD", "POST")
+FIRST = 10
+"""How many kinds are seen at once; the others are folded."""
 
 
 @shell.page
@@ -52,9 +57,24 @@ def plan(one: Upgrade) -> dict[str, Any]:
     """What the template needs: the plan, or why there is none."""
     try:
         with told():
-            return {"plan": discard.plan(candidate(one))}
+            plan = discard.plan(candidate(one))
+            kinds = said(plan.kinds)
+            return {"plan": plan, "kinds": kinds[:FIRST], "more": kinds[FIRST:]}
     except (EstateError, Failed) as error:
         return {"problem": refusal(error)}
+
+
+def said(kinds: Sequence[WrittenKind]) -> list[WrittenKind]:
+    """The kinds that most was written of first; tables that have no name for people, which only link records, are one line at the end."""
+    named = sorted((kind for kind in kinds if kind.title != kind.table), key=lambda kind: -(kind.created + kind.changed + kind.deleted))
+    links = [kind for kind in kinds if kind.title == kind.table]
+    if not links:
+        return named
+    people: Counter[str] = Counter()
+    for kind in links:
+        people.update(kind.people)
+    created, changed, deleted = (sum(getattr(kind, name) for kind in links) for name in ("created", "changed", "deleted"))
+    return [*named, WrittenKind("", _("Links between records"), created, changed, deleted, dict(people))]
 
 
 def candidate(one: Upgrade) -> Upgrade:
