@@ -1,6 +1,8 @@
 """Releases: the impossible is refused before anything starts, and every manual step is checked, repeatable, and taken back when it fails."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 from wellkept.adapters.base import AdapterError, Note, Unsupported
 from wellkept.adapters.conformance.bench import Bench, connected, content, readonly_role, require
@@ -36,6 +38,25 @@ def names_what_is_missing(bench: Bench) -> None:
         lost = set(ability.missing(active, target))
         found = ability.missing([*active, "made_up_by_nobody"], target)
         require(set(found) - lost == {"made_up_by_nobody"}, f"a module that {target} does not have is named, but {found}")
+
+
+def lists_what_it_installs(bench: Bench) -> None:
+    """The list of a target names the ERP and modules by exact versions, the same each time, and a file that is no module is refused."""
+    ability = bench.ability("releases")
+    for _, target in ability.JUMPS:
+        with tempfile.TemporaryDirectory() as folder:
+            listed = ability.resolve(target, [], cache=Path(folder))
+            require(ability.resolve(target, [], cache=Path(folder)) == listed, "the same wish gives the same list")
+            other = Path(folder) / "module.whl"
+            other.write_text("nothing")
+            versions = ability.pinned(listed)
+            require(len(versions) > 1 and all(one.startswith(f"{target}.") for one in versions.values()), f"exact versions of {target} are listed")
+            require(listed.count("sha256:") >= len(versions), "what is listed has hashes")
+            try:
+                ability.read_module(other)
+            except AdapterError:
+                continue
+            require(holds=False, claim="a file that is no module is refused")
 
 
 def every_step_is_whole(bench: Bench) -> None:
@@ -102,6 +123,7 @@ def foresees_without_touching(bench: Bench) -> None:
 CHECKS = (
     refuses_what_cannot_be,
     names_what_is_missing,
+    lists_what_it_installs,
     every_step_is_whole,
     steps_hold_and_repeat,
     takes_a_failed_step_back,
