@@ -156,8 +156,10 @@ def test_a_way_that_does_not_exist_is_refused_with_the_one_that_does(target: str
     assert not Assessment.objects.exists()
 
 
-def test_a_jump_that_nobody_described_is_in_the_way(kept: Environment, series: Index) -> None:
-    one = assessed(kept, "7.2")
+def test_a_jump_that_nobody_described_is_in_the_way(own_company: Site, organisation: Organisation, series: Index) -> None:
+    # The index is asked for every active module that does not come with our packages, and of 7.2 none does.
+    change(own_company, "UPDATE ir_module SET state = 'not activated' WHERE name NOT IN ('ir', 'res', 'country', 'currency', 'party', 'company')")
+    one = assessed(keep(own_company, organisation), "7.2")
     assert one.level == Level.ACT
     assert one.report["notes"] == []
     assert any(text.startswith("The manual steps from 7.0 to 7.2 are not described here") for text in told(one))
