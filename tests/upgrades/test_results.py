@@ -8,8 +8,9 @@ from django.utils import timezone
 from tests.upgrades.test_api import api
 from tests.upgrades.test_limits import upgrade_row
 from wellkept.estate.models import Environment, Organisation, Person
-from wellkept.lib.text import message
+from wellkept.lib.text import message, say
 from wellkept.operations.models import Run, RunState
+from wellkept.upgrades import work
 from wellkept.upgrades.models import UpgradeState
 
 DIFFERS = {"kind": "books", "figure": "account.balance", "key": "600", "before": "2", "after": "0", "rights": False, "by": "", "acceptance": None}
@@ -43,3 +44,10 @@ def test_an_upgrade_is_told_with_why_it_was_taken_back(
     assert api(administrator, organisation, "GET", "/upgrades?state=kept")[1]["count"] == 0
     assert api(outsider, other_organisation, "GET", f"/upgrades/{one.pk}")[0] == 404
     assert api(outsider, other_organisation, "GET", "/upgrades")[1]["count"] == 0
+
+
+def test_a_migration_that_was_killed_at_once_said_nothing() -> None:
+    killed = {"code": -9, "new": [], "others": []}
+    assert say(work.migration_failed(killed, [])) == "The migration ended with code -9: it said nothing"
+    assert say(work.migration_failed(killed, ["a line", "the last one"])) == "The migration ended with code -9: the last one"
+    assert work.migration_failed({**killed, "code": 0}, []) is None

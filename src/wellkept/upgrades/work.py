@@ -157,7 +157,8 @@ def migration_failed(facts: Facts, log: Sequence[str]) -> Message | None:
     """Why a migration does not count, None when it does: its exit code, or lines of its log that nobody has judged harmless."""
     new = facts["new"]
     worst = next((one for one in new if one["level"] in {"CRITICAL", "ERROR"}), new[0] if new else None)
-    said = f"{worst['source']}: {worst['text']}" if worst is not None else (log[-1] if log else "")
+    last = log[-1] if log else message(gettext_noop("it said nothing"))
+    said = f"{worst['source']}: {worst['text']}" if worst is not None else last
     if facts["others"]:
         text = gettext_noop("The migration ended with code {code}: {said}; in the way may have been: {who}")
         return message(text, code=facts["code"], said=said, who="; ".join(facts["others"][:DIFFERENCES_KEPT]))
