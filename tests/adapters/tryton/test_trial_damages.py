@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.services.turns import in_turn
+from tests.services.turns import in_turn, turn
 from wellkept.adapters.base import Invalid, Site
 from wellkept.adapters.conformance import Bench
 from wellkept.adapters.conformance.control import running_copy
@@ -118,7 +118,7 @@ WRONG = (
         "6601 Main Expense was expected, 6603 Rent and Energy was found",
     ),
 )
-DAMAGES = in_turn([RIGHTS[:2], RIGHTS[2:], SEQUENCES, NUMBERS, MISSING, CLOSED, WRONG])
+DAMAGES = in_turn([RIGHTS, (*SEQUENCES, *NUMBERS), (*MISSING, *CLOSED), WRONG])
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,7 @@ def test_what_cannot_be_tried_is_left_out_with_the_reason_and_does_nothing(copy:
         assert (trial.outcome, say(trial.reason), trial.steps) == (LEFT_OUT, reason, ())
 
 
+@turn(1, of=4)
 def test_a_company_that_pays_by_the_dialog_is_tried_so(copy: Site) -> None:
     (harm, mend) = column("account_statement_journal", "true", "active", "false")
     journal = "(SELECT id FROM account_journal WHERE code = 'CASH')"
@@ -188,6 +189,7 @@ def test_a_company_that_pays_by_the_dialog_is_tried_so(copy: Site) -> None:
     assert (trial.outcome, trial.reason, trial.chosen["payment"], trial.steps[-1].user) == (PASSED, "", "现金", "accountant")
 
 
+@turn(3, of=4)
 def test_goods_that_are_sold_by_the_dozen_leave_by_twelve(copy: Site) -> None:
     harm, mend = column("product_template", "true", "sale_uom", "(SELECT max(id) FROM product_uom)")
     dozen = (
@@ -200,6 +202,7 @@ def test_goods_that_are_sold_by_the_dozen_leave_by_twelve(copy: Site) -> None:
     assert [one.actual for step in trial.steps for one in step.assertions if one.name == "the goods have left the warehouse"] == ["12"]
 
 
+@turn(0, of=4)
 def test_where_no_goods_are_in_stock_a_service_is_sold(copy: Site) -> None:
     with harmed(copy, *column("product_template", "type = 'goods'", "salable", "false")):
         trial = one(copy, SALE)
