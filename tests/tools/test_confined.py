@@ -117,13 +117,30 @@ def test_an_error_in_the_work_leaves_no_role_either(cluster: postgres.Cluster, l
 def test_what_a_killed_one_left_is_put_right(cluster: postgres.Cluster, login: Server, erp: str) -> None:
     before = owners(cluster, erp)
     with postgres.connect(login, erp, autocommit=True) as connection:
-        owner = confined._prepared(connection, erp)
+        owner = confined._prepared(connection, erp, "wellkept_work_own")
         confined._make(connection, "wellkept_work_dead", PASSWORD, owner)
         confined._hand_over(connection, owner, "wellkept_work_dead")
     assert owners(cluster, erp) != before
     with confined.confined(login, erp):
         assert "wellkept_work_dead" not in roles(cluster)
     assert (owners(cluster, erp), roles(cluster)) == (before, [])
+
+
+def test_a_role_that_owns_nothing_is_put_right_or_goes_with_its_database(cluster: postgres.Cluster, login: Server, erp: str) -> None:
+    """Killed before anything was handed over, or the database with all that was handed over is gone."""
+    role = confined._role(erp)
+
+    def use() -> None:
+        with confined.confined(login, erp):
+            pass
+
+    for put_right in (use, lambda: confined.forget(login, erp)):
+        with postgres.connect(login, erp, autocommit=True) as connection:
+            confined._make(connection, role, PASSWORD, confined._prepared(connection, erp, role))
+        assert roles(cluster) == [role]
+        put_right()
+        assert roles(cluster) == []
+    confined.forget(login, erp)
 
 
 def test_a_login_that_may_not_make_roles_is_told_so(cluster: postgres.Cluster, erp: str) -> None:

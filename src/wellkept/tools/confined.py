@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from wellkept.lib.hashing import sha256
 from wellkept.tools import postgres
 from wellkept.tools.postgres import PostgresError, Server
 
@@ -39,8 +40,9 @@ SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname <> 'information_schema
 LEFT = """
     SELECT r.rolname, shobj_description(r.oid, 'pg_authid') FROM pg_roles r
     WHERE starts_with(r.rolname, %s) AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.usename = r.rolname)
-      AND EXISTS (SELECT 1 FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
-                  AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND (r.rolname = %s OR EXISTS (
+          SELECT 1 FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
+          AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())))
 """
 KINDS = {"r": "TABLE", "p": "TABLE", "f": "FOREIGN TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW", "S": "SEQUENCE"}
 
@@ -53,12 +55,12 @@ class NotPossible(PostgresError):
 def confined(server: Server, database: str) -> Iterator[Server]:
     """The server as a new role that owns the content of ``database`` reaches it, while the block runs; then the role is gone.
 
-    Raises NotPossible before anything is changed. What a killed block left is put right by the next one on the same database.
+    Raises NotPossible before anything is changed. What a killed block left is put right by the next one on the same database, or by ``forget``.
     """
-    role, password = f"{PREFIX}{secrets.token_hex(6)}", secrets.token_urlsafe(24)
+    role, password = _role(database), secrets.token_urlsafe(24)
     inside = Server(server.host, server.port, role, password, server.addresses)
     with postgres.connect(server, database, autocommit=True) as connection:
-        owner = _prepared(connection, database)
+        owner = _prepared(connection, database, role)
         _make(connection, role, password, owner)
         try:
             _let_in(inside, database)
@@ -68,12 +70,25 @@ def confined(server: Server, database: str) -> Iterator[Server]:
             _hand_back(connection, role, owner)
 
 
-def _prepared(connection: Connection, database: str) -> str:
+def forget(server: Server, database: str) -> None:
+    """Drop the role that a killed block left, once the database is gone."""
+    role = _role(database)
+    with postgres.administration(server) as connection:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is not None:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def _role(database: str) -> str:
+    """One name per database, so that whoever drops that knows which role may be left."""
+    return f"{PREFIX}{sha256(database.encode())[:12]}"
+
+
+def _prepared(connection: Connection, database: str, own: str) -> str:
     """Put right what was left here, and return the owner of the tables."""
     _, may_make = connection.execute(SELF).fetchone() or (False, False)
     if not may_make:
         raise NotPossible(f"the role {connection.info.user} may not make roles (CREATEROLE), so no role for this work alone can be made")
-    for role, owner in connection.execute(LEFT, [PREFIX]).fetchall():
+    for role, owner in connection.execute(LEFT, [PREFIX, own]).fetchall():
         _hand_back(connection, role, owner)
     row = connection.execute(OWNER).fetchone()
     if row is None:

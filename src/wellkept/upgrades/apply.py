@@ -276,7 +276,7 @@ def _opened_again(run_id: str, upgrade: Upgrade, started: float) -> Facts:
         work.looked(made, site, most=AGAIN)
         # What people wrote after it was opened is in there: somebody has to remove that on purpose.
         if not upgrade.discarded and not upgrade.is_patch:
-            postgres.drop_database(made.server, made.new)
+            work.drop_copy(made)
         production.forget_books(upgrade)
     if upgrade.is_patch:
         production.note_version(upgrade)

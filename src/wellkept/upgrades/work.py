@@ -102,6 +102,12 @@ def copy(work: Work) -> Facts:
     return {"seconds": round(seconds, 3), "bytes": size, "figures": figures, "ended": ended}
 
 
+def drop_copy(work: Work) -> None:
+    """Drop the migrated copy, and the role that notes left when they were killed."""
+    postgres.drop_database(work.server, work.new)
+    confined.forget(_administrator(work), work.new)
+
+
 def run_notes(work: Work, notes: Sequence[Effective], phase: str, modules: Mapping[str, str]) -> Facts:
     """Do the notes of a phase that apply to the copied database; those that only a person can do are listed.
 
