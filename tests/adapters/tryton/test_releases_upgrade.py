@@ -12,6 +12,7 @@ from wellkept.adapters import conformance
 from wellkept.adapters.base import Conflicting, Connection, Invalid, Login, Note, Refused, Site, Unsupported
 from wellkept.adapters.conformance.bench import content
 from wellkept.adapters.tryton import figures, inspect, probes, releases, rpc, server
+from wellkept.adapters.tryton.releases import migration
 from wellkept.planning.figures import Figure, compare
 from wellkept.tools import command, postgres
 
@@ -47,6 +48,22 @@ def before(small_company: Site) -> Sequence[Figure]:
 def log(erp_place: Place, company_template: str) -> Sequence[str]:
     """What the migration of the small company said."""
     return (tryton.kept_upgrade(*erp_place, company_template) / "log").read_text().splitlines()
+
+
+def test_tables_without_statistics_are_counted_though_an_index_says_how_many_rows_there_are(erp_place: Place) -> None:
+    """As a restore leaves them: made, filled, and indexed. Without statistics a migration takes many times as long."""
+    owner, name = erp_place[0], "never_counted"
+    postgres.create_database(owner, name)
+    try:
+        with postgres.connect(owner, name, autocommit=True) as connection:
+            connection.execute("CREATE TABLE party AS SELECT generate_series(1, 1000) AS id")
+            connection.execute("CREATE INDEX ON party (id)")
+            assert connection.execute("SELECT reltuples > 0 FROM pg_class WHERE relname = 'party'").fetchone() == (True,)
+            assert connection.execute(migration.NOT_COUNTED).fetchone() == (True,)
+            connection.execute("ANALYZE")
+            assert connection.execute(migration.NOT_COUNTED).fetchone() == (False,)
+    finally:
+        postgres.drop_database(owner, name)
 
 
 def test_it_is_told_which_steps_apply_and_why_the_others_do_not(small_company: Site, upgraded: Site) -> None:
