@@ -72,6 +72,7 @@ class Place:
         self.group = command.spawn(self.line, log=self.folder.parent / "log", env=self.env, user=self.user, dies_with_us=True)
         deadline = time.monotonic() + 20
         while not listening(self.port):
+            assert command.group_alive(self.group), (self.folder.parent / "log").read_text()
             assert time.monotonic() < deadline, (self.folder.parent / "log").read_text()
             time.sleep(0.05)
 

@@ -118,6 +118,26 @@ def test_spawned_programs_go_on_and_can_be_stopped_by_group(tmp_path):
     assert not command.group_alive(group)
 
 
+def test_a_program_whose_first_thread_has_ended_before_the_others_still_runs(tmp_path):
+    ready = tmp_path / "ready"
+    code = f"""
+import ctypes, pathlib, threading, time
+def work():
+    main = pathlib.Path("/proc/self/stat")
+    while main.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        time.sleep(0.01)
+    pathlib.Path({str(ready)!r}).touch()
+    time.sleep(60)
+threading.Thread(target=work).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    group = command.spawn([sys.executable, "-c", code], log=tmp_path / "log")
+    wait_until(ready.exists)
+    assert command.group_alive(group)
+    command.stop(group, grace=0)
+    assert not command.group_alive(group)
+
+
 def test_a_program_that_ignores_sigterm_is_killed_after_the_grace(tmp_path):
     group = command.spawn(["sh", "-c", "trap '' TERM; echo ready; while true; do sleep 0.1; done"], log=tmp_path / "log")
     wait_until(lambda: "ready" in (tmp_path / "log").read_text())

@@ -266,13 +266,14 @@ def stop(group: int, *, grace: float = GRACE_SECONDS) -> None:
 
 
 def group_alive(group: int) -> bool:
-    """Whether a process of the group is still running (a zombie is not)."""
+    """Whether a process of the group is still running (a zombie is not, unless threads of it still are: they hold its files and ports)."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(fields[2]) == group and fields[0] != "Z":
+        threads = int(fields[17])
+        if int(fields[2]) == group and (fields[0] != "Z" or threads > 1):
             return True
     return False
 
