@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +11,6 @@ import psycopg
 
 from wellkept.adapters.base import Conflicting, Connection, Invalid, LogEntry, Migration, OnLine, Refused, Site, Unreachable
 from wellkept.adapters.tryton.inspect import BASE_MODULES, VERSIONS
-from wellkept.adapters.tryton.provision.workplace import give_to
 from wellkept.adapters.tryton.releases.jumps import jump
 from wellkept.adapters.tryton.releases.steps import ACTIVE
 from wellkept.tools import command, postgres
@@ -21,25 +18,8 @@ from wellkept.tools import command, postgres
 LOCK_WAIT = "60s"
 # Without compiling, the migration of a small company took 97 s instead of more than 400: its many short queries look expensive.
 OPTIONS = f"-c jit=off -c lock_timeout={LOCK_WAIT}"
-LOGGING = """
-[loggers]
-keys=root
-[handlers]
-keys=out
-[formatters]
-keys=line
-[logger_root]
-level=INFO
-handlers=out
-[handler_out]
-class=StreamHandler
-args=(sys.stdout,)
-formatter=line
-[formatter_line]
-format=%(asctime)s %(levelname)s %(name)s %(message)s
-"""
 ENTRY = re.compile(r"(?:\d+ \d+ )?\[?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]? (DEBUG|INFO|WARNING|ERROR|CRITICAL) (\S+) (.*)")
-"""A line of our own format, or of the one that Tryton's programs use by themselves."""
+"""A line of our own format (see RUNNER), or of the one that Tryton's programs use by themselves."""
 # The type of other roles' sessions is hidden from a role without more rights; PostgreSQL's own workers have no user.
 SESSIONS = """
     SELECT pid, coalesce(nullif(application_name, ''), usename) FROM pg_stat_activity
@@ -47,11 +27,13 @@ SESSIONS = """
       AND pid <> pg_backend_pid() ORDER BY backend_start
 """
 JUDGED = {"WARNING", "ERROR", "CRITICAL"}
+# Logging that is set up already stays so in Tryton's programs, and nothing but this process has to be cleaned up when it is killed.
 # Python looks for what refers to itself each time some hundred objects were made, and a migration makes millions: a twentieth of its time.
-SELDOM = """
+RUNNER = """
 import sys
 del sys.argv[0], sys.path[0]
-import gc, runpy
+import gc, logging, runpy
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 gc.set_threshold(100_000, 50, 100)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -83,14 +65,13 @@ def migrate(site: Site, *, timeout: float, on_line: OnLine | None = None) -> Mig
             on_line(line)
 
     started = time.monotonic()
-    with _logging(site.os_user or postgres.service_user()) as logconf:
-        try:
-            done = _run(site, logconf, timeout, hear)
-            code, said = done.returncode, done.stderr
-        except command.CommandFailed as error:
-            code, said = error.returncode, error.stderr
-        except command.CommandTimeout as error:
-            raise Conflicting(f"the migration of {site.database} was not done within {timeout:g} s and was killed: {_last(lines)}") from error
+    try:
+        done = _run(site, timeout, hear)
+        code, said = done.returncode, done.stderr
+    except command.CommandFailed as error:
+        code, said = error.returncode, error.stderr
+    except command.CommandTimeout as error:
+        raise Conflicting(f"the migration of {site.database} was not done within {timeout:g} s and was killed: {_last(lines)}") from error
     if said.strip():
         hear(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 {'WARNING' if code == 0 else 'CRITICAL'} trytond-admin {said.strip().splitlines()[-1]}")
         for line in said.strip().splitlines()[:-1]:
@@ -127,14 +108,14 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         yield level, source, "\n".join(text)
 
 
-def _run(site: Site, logconf: Path, timeout: float, hear: OnLine) -> command.Completed:
+def _run(site: Site, timeout: float, hear: OnLine) -> command.Completed:
     if site.interpreter is None or site.config is None:
         raise Invalid(f"the site of database {site.database} does not say its interpreter and its configuration")
     program = site.interpreter.parent / "trytond-admin"
-    what: list[str | Path] = ["--config", site.config, "--database", site.database, "--logconf", logconf, "--all", "--activate-dependencies"]
+    what: list[str | Path] = ["--config", site.config, "--database", site.database, "--all", "--activate-dependencies"]
     env = {"PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1", "PGOPTIONS": OPTIONS}
     user = site.os_user or postgres.service_user()
-    return command.run([site.interpreter, "-c", SELDOM, program, *what], env=env, user=user, timeout=timeout, on_line=hear)
+    return command.run([site.interpreter, "-c", RUNNER, program, *what], env=env, user=user, timeout=timeout, on_line=hear)
 
 
 def _prepare(site: Site) -> None:
@@ -177,18 +158,6 @@ def _connected(site: Site) -> Iterator[Connection]:
         raise Unreachable(f"the database {site.database} does not answer: {error}") from error
     with connection:
         yield connection
-
-
-@contextlib.contextmanager
-def _logging(user: str) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(prefix="wellkept-log-", suffix=".ini")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(LOGGING)
-        give_to(Path(name), user)
-        yield Path(name)
-    finally:
-        Path(name).unlink()
 
 
 def _last(lines: Sequence[str]) -> str:
