@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from wellkept.adapters.tryton.provision.install import STAMP, install_lock, inte
 from wellkept.adapters.tryton.provision.install import requirements as shipped
 from wellkept.adapters.tryton.releases import index
 from wellkept.lib.hashing import sha256
-from wellkept.tools import command, postgres
+from wellkept.tools import command, passing, postgres
 
 BASE_MODULES = {"ir", "res"}
 NEEDS: dict[str, dict[str, str]] = {
@@ -67,8 +66,8 @@ def install(folder: Path, series: str, *, cache: Path, on_line: OnLine | None = 
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     unfinished.touch()
     try:
-        with tempfile.TemporaryDirectory() as aside:
-            lock = Path(aside) / "packages.txt"
+        with passing.folder("wellkept-packages") as aside:
+            lock = aside / "packages.txt"
             lock.write_text(wanted)
             install_lock(folder, lock, cache=cache, on_line=on_line, wheels=wheels)
     except command.CommandFailed as error:
