@@ -10,8 +10,9 @@ from wellkept.adapters.tryton.releases.index import available, path
 from wellkept.adapters.tryton.releases.jumps import JUMPS, notes
 from wellkept.adapters.tryton.releases.migration import migrate, read_log
 from wellkept.adapters.tryton.releases.needs import install, missing, offered, requirements
-from wellkept.adapters.tryton.releases.packages import build_module, pinned, read_module, resolve
+from wellkept.adapters.tryton.releases.packages import build_module, pinned, resolve
 from wellkept.adapters.tryton.releases.steps import applies, holds, run_note
+from wellkept.adapters.tryton.releases.wheels import read_module
 
 __all__ = [
     "JUMPS",

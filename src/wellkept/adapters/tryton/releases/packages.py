@@ -5,24 +5,20 @@ leaves the other packages alone. A module that the index does not have comes as 
 nothing of the same name can take its place.
 """
 
-import configparser
 import re
-import tempfile
-import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from email.parser import HeaderParser
 from pathlib import Path
 
-from wellkept.adapters.base import Invalid, ModulePackage
+from wellkept.adapters.base import Invalid
 from wellkept.adapters.tryton.provision.install import interpreter, modules_in, pins_in, uv_environment, uv_program
 from wellkept.adapters.tryton.provision.install import requirements as shipped
 from wellkept.adapters.tryton.releases.needs import failure, missing, offered, package_of
+from wellkept.adapters.tryton.releases.wheels import read_module
 from wellkept.lib.text import gettext_noop
-from wellkept.tools import command
+from wellkept.tools import command, passing
 
 LOCK_SECONDS = 300.0
 SHAPE = ("--generate-hashes", "--no-header", "--no-annotate", "--python-version", "3.11", "--quiet")
-GROUP = "trytond.modules"
 OWN = re.compile(r"^([A-Za-z0-9._-]+) @ file://\S+", re.MULTILINE)
 
 
@@ -42,9 +38,9 @@ def resolve(series: str, modules: Collection[str], *, own: Sequence[Path] = (), 
         text = gettext_noop("there is no version {series} of {names}: bring it yourself, replace it, or take it out before the upgrade")
         raise Invalid(text, series=series, names=", ".join(unknown))
     wanted = [*(f"{package_of(module)}=={series}.*" for module in extra), *(f"{one.package} @ {one.file.as_uri()}" for one in given)]
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "packages.txt"
-        asked = Path(folder) / "wanted.in"
+    with passing.folder("wellkept-packages") as folder:
+        target = folder / "packages.txt"
+        asked = folder / "wanted.in"
         asked.write_text("".join(f"{line}\n" for line in wanted))
         args: list[str | Path] = [uv_program(), "pip", "compile", *SHAPE, "--output-file", target]
         if newest:
@@ -64,20 +60,6 @@ def pinned(packages: str) -> Mapping[str, str]:
     return {name: known[package_of(name)] for name in modules_in(packages)} | {"trytond": known["trytond"]}
 
 
-def read_module(wheel: Path) -> ModulePackage:
-    """What a wheel is, and which modules of Tryton are in it. Raises Invalid for a file that is none, or has none."""
-    try:
-        with zipfile.ZipFile(wheel) as file:
-            metadata = HeaderParser().parsestr(_entry(file, "METADATA"))
-            points = configparser.ConfigParser(interpolation=None, delimiters=("=",))
-            points.read_string(_entry(file, "entry_points.txt"))
-            modules = sorted(points[GROUP])
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError, KeyError, configparser.Error) as error:
-        text = gettext_noop("{file} is not a wheel with a module of Tryton (its entry points have no {group}): {reason}")
-        raise Invalid(text, file=wheel.name, group=GROUP, reason=str(error)) from error
-    return ModulePackage(wheel, str(metadata["Name"]), str(metadata["Version"]), modules)
-
-
 def build_module(source: Path, into: Path, *, cache: Path) -> Path:
     """Build a wheel from the folder of a module's source, with the programs that it asks for from the package index.
 
@@ -89,13 +71,6 @@ def build_module(source: Path, into: Path, *, cache: Path) -> Path:
     except command.CommandFailed as error:
         raise failure(error, f"{source.name} could not be built") from error
     return next(into.glob("*.whl"))
-
-
-def _entry(file: zipfile.ZipFile, name: str) -> str:
-    found = next((path for path in file.namelist() if re.fullmatch(rf"[^/]+\.dist-info/{re.escape(name)}", path)), None)
-    if found is None:
-        raise KeyError(name)
-    return file.read(found).decode()
 
 
 def _is_tryton(package: str) -> bool:
