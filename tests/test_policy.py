@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.http import HttpResponseBase
 from django.test import Client
@@ -34,7 +35,7 @@ from wellkept.operations import records, windows
 from wellkept.operations.models import Run, Schedule
 from wellkept.planning.figures import Difference
 from wellkept.upgrades.consent.findings import digest, of_books
-from wellkept.upgrades.models import Acceptance, Assessment, NoteVersion, Opinion, Rehearsal, Upgrade
+from wellkept.upgrades.models import Acceptance, Assessment, GivenModule, NoteVersion, Opinion, Rehearsal, Upgrade
 
 CANARY = "canary"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -121,6 +122,8 @@ class World:
             "upgrade_note": {**NOTE, "reason": "x"},
             "api:write_note": {**NOTE, "reason": "x"},
             "api:leave_note_out": {"reason": "x"},
+            "upgrade_modules": {"file": SimpleUploadedFile("x.whl", b"x")},
+            "api:give_module": {"file": SimpleUploadedFile("x.whl", b"x")},
             "settings_member": {"role": policy.VIEWER},
             "settings_schedule": {"pause": "1"},
             "upgrade_opinion": {"answer": "worse", "comment": "x"},
@@ -163,7 +166,8 @@ class World:
 
 
 @pytest.fixture
-def world(organisation: Organisation, tmp_path: Path) -> World:
+def world(organisation: Organisation, tmp_path: Path, settings: Any) -> World:
+    settings.MODULE_UPLOADS = True
     Organisation.objects.filter(pk=organisation.pk).update(name=f"{CANARY} Ltd")
     system = made.make_system(organisation, f"{CANARY}-erp", title=f"{CANARY} ERP")
     environment: Environment = made.make_environment(system)
@@ -206,6 +210,7 @@ def world(organisation: Organisation, tmp_path: Path) -> World:
         ended_at=timezone.now(),
         discarded={"path": str(tmp_path / "export.zip")},
     )
+    given = GivenModule.objects.create(**place, target="8.0", package=f"{CANARY}-package", version="8.0.1", sha256="ab" * 32, author=CANARY)
     opinion = Opinion.objects.create(upgrade=upgrade, person=made.make_person("said@riverside.example"), answer="worse", comment=CANARY)
     (tmp_path / "export.zip").write_text(CANARY)
     record = records.append(organisation, "test", message(CANARY), actor=CANARY, system=system, run_id=run.pk)
@@ -221,6 +226,8 @@ def world(organisation: Organisation, tmp_path: Path) -> World:
         "acceptance_id": word.pk,
         "upgrade_id": upgrade.pk,
         "opinion_id": opinion.pk,
+        "module_id": given.pk,
+        "package": given.package,
         "version_id": note.pk,
         "current": "7.0",
         "target": "8.0",
@@ -304,7 +311,8 @@ def whole_only(route: Route, least: str) -> bool:
 def call(caller: Caller, method: str, address: str, payload: dict[str, Any], *, is_api: bool) -> HttpResponseBase:
     client = caller.client()
     headers = {"Authorization": f"Bearer {caller.token}"} if caller.token else {}
-    if is_api or method not in {"GET", "POST"}:
+    is_file = any(isinstance(value, SimpleUploadedFile) for value in payload.values())
+    if (is_api and not is_file) or method not in {"GET", "POST"}:
         return client.generic(method, address, json.dumps(payload) if method != "GET" else "", content_type="application/json", headers=headers)
     return client.post(address, payload, headers=headers) if method == "POST" else client.get(address, headers=headers)
 

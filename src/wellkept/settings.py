@@ -29,6 +29,7 @@ ALLOWED_HOSTS = os.environ.get("WELLKEPT_ALLOWED_HOSTS", "localhost,127.0.0.1,[:
 CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("WELLKEPT_TRUSTED_ORIGINS", "").split(",") if origin]
 RESTORE_FOLDERS = _folders("WELLKEPT_RESTORE_FOLDERS", "restored")
 REPOSITORY_FOLDERS = _folders("WELLKEPT_REPOSITORY_FOLDERS", "repositories")
+MODULE_UPLOADS = {"0": False, "1": True}.get(os.environ.get("WELLKEPT_MODULE_UPLOADS", ""))
 SECURE_COOKIES = os.environ.get("WELLKEPT_HTTPS", "") == "1"
 
 INSTALLED_APPS = [
@@ -66,6 +67,7 @@ MIDDLEWARE = [
     "wellkept.web.middleware.Preferences",
     "wellkept.web.middleware.ContentSecurityPolicy",
 ]
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "wellkept.web.uploads.Nameless"]
 ROOT_URLCONF = "wellkept.urls"
 ASGI_APPLICATION = "wellkept.asgi.application"
 TEMPLATES = [

@@ -14,6 +14,7 @@ from wellkept.api import (
     auth,
     backups,
     failures,
+    modules,
     opinions,
     people,
     planned,
@@ -41,5 +42,5 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 failures.register(api)
-for module in (systems, runs, backups, upgrades, rehearsals, aftercare, opinions, agree, planned, records, schedules, windows, people):
+for module in (systems, runs, backups, upgrades, rehearsals, aftercare, opinions, agree, planned, modules, records, schedules, windows, people):
     api.add_router("", module.router)

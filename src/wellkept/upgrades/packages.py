@@ -3,13 +3,15 @@
 The list is made when a rehearsal begins, before anything is stopped, and kept with it: production gets what was rehearsed, to the hash.
 """
 
+import os
+import re
 import shutil
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -19,17 +21,26 @@ from wellkept.adapters import registry
 from wellkept.adapters.base import AdapterError, Unreachable
 from wellkept.adapters.base import Invalid as Unusable
 from wellkept.estate import access, connect
-from wellkept.estate.access import Who
+from wellkept.estate.access import Denied, Who
 from wellkept.estate.errors import Invalid, Taken
-from wellkept.estate.models import Environment, Role, System
-from wellkept.lib.hashing import file_sha256
+from wellkept.estate.models import Environment, Organisation, Role, System
+from wellkept.lib.hashing import BLOCK, file_sha256
 from wellkept.lib.text import message, reason
 from wellkept.operations import records
 from wellkept.operations.errors import Failed
-from wellkept.upgrades import work
+from wellkept.tools import passing
+from wellkept.upgrades import releases, work
 from wellkept.upgrades.consent import signing
-from wellkept.upgrades.models import GivenModule, Rehearsal
+from wellkept.upgrades.models import Assessment, GivenModule, Rehearsal
 from wellkept.upgrades.notes import Effective
+
+MOST_BYTES = 20_000_000
+"""Of one file. The largest module of Tryton, account, is 5.4 MB when it is unpacked."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._!+-]{0,199}")
+DIGEST = re.compile(r"[0-9a-f]{16}")
+LOCK = 5_206_710_017
+"""Of PostgreSQL: one at a time keeps a file and the row that says so."""
+NOT_GIVEN = gettext_noop("nothing was given, and nothing of the file was kept: {reason}")
 
 
 def give(system: System, target: str, path: Path, *, who: Who) -> GivenModule:
@@ -38,23 +49,39 @@ def give(system: System, target: str, path: Path, *, who: Who) -> GivenModule:
     Raises Denied, Invalid for anything that is no module of this kind of ERP.
     """
     access.require(who, Role.ADMINISTRATOR, system)
-    ability = registry.ability(system.adapter, "releases")
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            wheel = ability.build_module(path, Path(folder), cache=home.cache()) if path.is_dir() else path
-            found = ability.read_module(wheel)
-        except Unusable as error:
-            raise Invalid(gettext_noop("nothing was given: {reason}"), reason=reason(error)) from error
-        digest = file_sha256(wheel)
-        kept = _place(digest) / wheel.name
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        shutil.copyfile(wheel, kept)
-    facts = {"package": found.package, "version": found.version, "modules": list(found.modules), "file": wheel.name, "sha256": digest}
-    with transaction.atomic():
-        given(system, target).filter(package=found.package).update(removed_by=access.actor(who), removed_at=timezone.now())
-        made = GivenModule.objects.create(organisation=system.organisation, system=system, target=target, **facts, **signing.written(who))
-        _record(made, gettext_noop("{package} {version} was given for {system} on {target} (SHA-256 {sha256})"), who)
-    return made
+    releases.check(target)
+    with _coming() as folder:
+        if path.is_dir():
+            with _readable():
+                wheel = Path(registry.ability(system.adapter, "releases").build_module(path, folder, cache=home.cache()))
+        else:
+            with path.open("rb") as file:
+                wheel = _written(folder, path.name, iter(lambda: file.read(BLOCK), b""))
+        return _keep(system, target, wheel, who)
+
+
+def receive(system: System, target: str, name: str, content: Iterable[bytes], *, who: Who) -> GivenModule:
+    """Give a wheel that was sent: its name, and its content in parts. What is interrupted, or is no module, leaves nothing.
+
+    Raises Denied, Invalid.
+    """
+    access.require(who, Role.ADMINISTRATOR, system)
+    if not may_be_sent():
+        text = gettext_noop("several organisations share this installation, so a module is given on its machine: {command}")
+        raise Denied(text, command=f"wellkept upgrade modules add {system.name} FILE --to {target}")
+    releases.check(target)
+    with _coming() as folder:
+        return _keep(system, target, _written(folder, name, content), who)
+
+
+def may_be_sent() -> bool:
+    """Whether modules are taken by a page and the API.
+
+    A module runs on this machine as the user that runs every ERP of it. So where several organisations share it, it is for whoever runs the
+    installation to say that their administrators may (``WELLKEPT_MODULE_UPLOADS``).
+    """
+    said: bool | None = settings.MODULE_UPLOADS
+    return Organisation.objects.count() == 1 if said is None else said
 
 
 def take_away(one: GivenModule, *, who: Who) -> GivenModule:
@@ -72,6 +99,13 @@ def take_away(one: GivenModule, *, who: Who) -> GivenModule:
 def given(system: System, target: str) -> QuerySet[GivenModule]:
     """What is given for a release now."""
     return GivenModule.objects.filter(system=system, target=target, removed_at=None).order_by("package")
+
+
+def lacking(system: System, target: str) -> list[str]:
+    """The active modules that the newest assessment found nowhere for a release, and that are not given now; two queries."""
+    report = Assessment.objects.filter(system=system, target=target).order_by("-made_at", "-pk").values_list("report__missing", flat=True).first()
+    lost = {one["module"] for one in report or [] if one["asked"] and one["offered"] is None}
+    return sorted(lost - {name for one in given(system, target) for name in one.modules})
 
 
 def resolve(environment: Environment, target: str, modules: Iterable[str], notes: Sequence[Effective], *, newest: bool) -> str:
@@ -113,15 +147,74 @@ def install(rehearsal: Rehearsal, folder: Path) -> Path:
 
 def file_of(one: GivenModule) -> Path:
     """The file that was given. Raises Failed when it is gone, or is another one."""
-    kept = _place(one.sha256) / one.file
+    kept = _root() / one.sha256[:16] / one.file
     if not kept.exists() or file_sha256(kept) != one.sha256:
         text = gettext_noop("The file {file} that was given for {package} is gone or was changed; give it again")
         raise Failed(message(text, file=str(kept), package=one.package))
     return kept
 
 
-def _place(digest: str) -> Path:
-    folder: Path = settings.HOME.path / "modules" / digest[:16]
+@contextmanager
+def _coming() -> Iterator[Path]:
+    """A folder for a file that nobody has looked at yet; it goes with its process."""
+    _root().mkdir(parents=True, exist_ok=True, mode=0o755)
+    with passing.folder("coming", within=_root()) as folder:
+        yield folder
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except Unusable as error:
+        raise Invalid(NOT_GIVEN, reason=reason(error)) from error
+
+
+def _written(folder: Path, name: str, content: Iterable[bytes]) -> Path:
+    """The file with this content, under its own name. Raises Invalid for a name that could lead elsewhere, and for too much."""
+    if not NAME.fullmatch(name):
+        raise Invalid(NOT_GIVEN, reason=message(gettext_noop("{name} is not the name of a package's file"), name=name[:100]))
+    path, size = folder / name, 0
+    with path.open("wb") as file:
+        for part in content:
+            size += len(part)
+            if size > MOST_BYTES:
+                raise Invalid(NOT_GIVEN, reason=message(gettext_noop("it has more than {most} MB"), most=MOST_BYTES // 1_000_000))
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def _keep(system: System, target: str, wheel: Path, who: Who) -> GivenModule:
+    """Read the file, and keep it with the row that says so: both, or neither."""
+    with _readable():
+        found = registry.ability(system.adapter, "releases").read_module(wheel)
+    facts = {"package": found.package, "version": found.version, "modules": list(found.modules), "file": wheel.name, "sha256": file_sha256(wheel)}
+    with transaction.atomic():
+        _one_at_a_time()
+        given(system, target).filter(package=found.package).update(removed_by=access.actor(who), removed_at=timezone.now())
+        made = GivenModule.objects.create(organisation=system.organisation, system=system, target=target, **facts, **signing.written(who))
+        _record(made, gettext_noop("{package} {version} was given for {system} on {target} (SHA-256 {sha256})"), who)
+        place = _root() / made.sha256[:16]
+        place.mkdir(exist_ok=True, mode=0o755)
+        wheel.chmod(0o644)
+        wheel.replace(place / wheel.name)
+    return made
+
+
+def _one_at_a_time() -> None:
+    """Until the transaction ends. A file without a row was kept by one that was killed before that: it goes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    rows = {digest[:16] for digest in GivenModule.objects.values_list("sha256", flat=True)}
+    for place in _root().iterdir():
+        if DIGEST.fullmatch(place.name) and place.name not in rows:
+            shutil.rmtree(place)
+
+
+def _root() -> Path:
+    folder: Path = settings.HOME.path / "modules"
     return folder
 
 

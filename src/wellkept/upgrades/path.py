@@ -60,8 +60,7 @@ class Path:
 def path(system: System, target: str, *, starter: Who) -> Path:
     """How far a system is on its way to a series. Raises Invalid for a system without production, or a series that is none."""
     environment = production(system)
-    if not releases.order(target) > (0,) or len(target) > 30:
-        raise Invalid(gettext_noop("{series} is not a series, which looks like 8.0"), series=target)
+    releases.check(target)
     upgrade = Upgrade.objects.filter(environment=environment, target=target).select_related("run", "approval").order_by("-started_at").first()
     current = releases.series_of(environment.version)
     if upgrade is not None and current == target and patch.known(system.adapter, environment.version) is None:

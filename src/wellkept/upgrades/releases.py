@@ -1,15 +1,20 @@
 """The releases that there are: asked of the package index, and kept, so that they are known when it does not answer."""
 
 import datetime as dt
+import re
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from wellkept import home
 from wellkept.adapters import registry
 from wellkept.adapters.base import Unreachable
+from wellkept.estate.errors import Invalid
 from wellkept.upgrades.models import Release
+
+SERIES = re.compile(r"\d+(\.\d+)*")
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,12 @@ def newer(adapter: str, current: str) -> list[Release]:
 def series_of(version: str) -> str:
     """The series of a version: "7.0" of "7.0.59"; "" of none."""
     return ".".join(version.split(".")[:2])
+
+
+def check(series: str) -> None:
+    """Raises Invalid for what is no series."""
+    if not SERIES.fullmatch(series) or not order(series) > (0,) or len(series) > 30:
+        raise Invalid(gettext_noop("{series} is not a series, which looks like 8.0"), series=series)
 
 
 def order(series: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from wellkept.estate.errors import EstateError
 from wellkept.estate.models import Environment, Role, System
 from wellkept.operations import runtime, windows
 from wellkept.operations.errors import Failed
-from wellkept.upgrades import gates, planned
+from wellkept.upgrades import gates, packages, planned
 from wellkept.upgrades import path as paths
 from wellkept.upgrades.consent import agree, waivers
 from wellkept.upgrades.models import UpgradeState
@@ -49,6 +49,7 @@ def way(request: shell.Request, system_id: int, target: str) -> HttpResponseBase
         "start": timezone.localtime(upcoming.starts).strftime("%Y-%m-%dT%H:%M") if upcoming is not None else "",
         "hours": HOURS,
         "described": (found.current, target) in registry.ability(one.adapter, "releases").JUMPS,
+        "lacking": packages.lacking(one, target) if found.next == paths.REHEARSE else [],
         "kept": found.upgrade is not None and found.upgrade.state == UpgradeState.KEPT,
         "announcements": announcements(request, found) if rank >= list(Role).index(Role.OPERATOR) else [],
         "planned_start": start,

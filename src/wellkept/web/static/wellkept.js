@@ -52,6 +52,8 @@
     if (whole) whole.checked = chosen > 0 && chosen === boxes().length;
   };
   document.addEventListener("change", (event) => {
+    const file = event.target.closest("[data-most-bytes]");
+    if (file) file.setCustomValidity(file.files[0]?.size > Number(file.dataset.mostBytes) ? file.dataset.tooLarge : "");
     if (event.target.matches("[data-all]")) for (const box of boxes()) box.checked = event.target.checked;
     if (event.target.matches("[data-all], input[name=ids]")) count();
   });
