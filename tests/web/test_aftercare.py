@@ -8,14 +8,17 @@ from html import unescape
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import gettext, override
 
 from tests.people import make_environment, make_member, make_system
 from tests.services.sets import new_run
 from tests.web.conftest import SignIn
+from wellkept.adapters.base import WrittenKind
 from wellkept.estate.models import Organisation, Person, Role
 from wellkept.operations.models import Record, Run
 from wellkept.upgrades import aftercare, opinions
 from wellkept.upgrades.models import Measurement, Opinion, Rehearsal, Release, Upgrade, UpgradeState
+from wellkept.web import discarding
 
 BEFORE = [0.30, 0.31, 0.32, 0.33, 0.34]
 
@@ -139,3 +142,18 @@ def test_answers_are_read_taken_up_settled_and_exported_by_who_may_act(
     assert (found["state"], found["handler"]) == ("settled", administrator.email)
     opinions.answer(upgrade, viewer, "better", "thanks", "en")
     assert Opinion.objects.get(person=viewer).settled_at is None, "a new answer is open again"
+
+
+def test_what_was_written_is_called_in_the_reader_s_words() -> None:
+    kinds = [
+        WrittenKind("party_party", "Party", 1, 0, 0, {"ada": 1}, {"en": "Party", "zh_CN": "业务伙伴"}),
+        WrittenKind("our_own", "Our Own", 0, 2, 0, {"ada": 2}, {"en": "Our Own"}),
+        WrittenKind("a_link", "a_link", 3, 0, 0, {"ada": 3}),
+        WrittenKind("b_link", "b_link", 0, 0, 1, {"bob": 1}),
+    ]
+    named = {"en": ["Our Own", "Party"], "zh-hans": ["Our Own", "业务伙伴"], "zh-hant": ["Our Own", "往來對象"]}
+    for language, titles in named.items():
+        with override(language):
+            told = discarding.said(kinds)
+            assert [kind.title for kind in told] == [*titles, gettext("Links between records")]
+    assert (told[-1].created, told[-1].changed, told[-1].deleted, told[-1].people) == (3, 0, 1, {"ada": 3, "bob": 1})

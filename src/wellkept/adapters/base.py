@@ -285,7 +285,8 @@ class ModuleUse:
 class WrittenKind:
     """What was written into a table in a time: rows ``created``, ``changed`` (they were there before) and ``deleted``, and how many by whom.
 
-    ``title`` is what people call the table, ``people`` names who wrote a row last by the login in the ERP.
+    ``title`` is what people call the table in English, ``called`` the same by language as the ERP codes it, ``people`` names who wrote a row last by
+    the login in the ERP.
     """
 
     table: str
@@ -294,6 +295,7 @@ class WrittenKind:
     changed: int
     deleted: int
     people: Mapping[str, int]
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

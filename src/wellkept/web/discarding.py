@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from wellkept.lib.text import gettext_noop
 from wellkept.operations.errors import Failed
 from wellkept.upgrades import discard
 from wellkept.upgrades.models import Upgrade
-from wellkept.web import backups, shell
+from wellkept.web import backups, shell, words
 from wellkept.web.aftercare import opened
 from wellkept.web.told import refusal
 
@@ -65,8 +66,8 @@ def plan(one: Upgrade) -> dict[str, Any]:
 
 
 def said(kinds: Sequence[WrittenKind]) -> list[WrittenKind]:
-    """The kinds that most was written of first; tables that have no name for people, which only link records, are one line at the end."""
-    named = sorted((kind for kind in kinds if kind.title != kind.table), key=lambda kind: -(kind.created + kind.changed + kind.deleted))
+    """The kinds that most was written of first, in the reader's words; tables without a name for people, which only link records, are one line."""
+    named = sorted((_in_words(kind) for kind in kinds if kind.title != kind.table), key=lambda kind: -(kind.created + kind.changed + kind.deleted))
     links = [kind for kind in kinds if kind.title == kind.table]
     if not links:
         return named
@@ -75,6 +76,10 @@ def said(kinds: Sequence[WrittenKind]) -> list[WrittenKind]:
         people.update(kind.people)
     created, changed, deleted = (sum(getattr(kind, name) for kind in links) for name in ("created", "changed", "deleted"))
     return [*named, WrittenKind("", _("Links between records"), created, changed, deleted, dict(people))]
+
+
+def _in_words(kind: WrittenKind) -> WrittenKind:
+    return replace(kind, title=words.kind(kind.called, kind.title))
 
 
 def candidate(one: Upgrade) -> Upgrade:

@@ -8,6 +8,8 @@ from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
+from wellkept.web.kinds import KINDS
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -121,12 +123,7 @@ def way(name: str) -> str:
 def kind(called: Mapping[str, Any], english: str) -> str:
     """What people call a kind of record, by the ERP's own words in the reader's language; ours for the most frequent ones where it has none."""
     own = called.get({"zh-hans": "zh_CN", "zh-hant": "zh_TW"}.get(get_language() or "", ""))
-    ours = {
-        "Sale": pgettext("kind of record", "Sale"),
-        "Purchase": pgettext("kind of record", "Purchase"),
-        "Invoice": pgettext("kind of record", "Invoice"),
-    }
-    return str(own or ours.get(english, english))
+    return str(own or KINDS.get(english, english))
 
 
 def proof(name: str) -> str:

@@ -24,6 +24,7 @@ def finds_what_was_saved(bench: Bench) -> None:
             mine = [kind for kind in found if login in kind.people and kind.changed]
             require(bool(mine), f"what {login} saved is found, but {found}")
             for kind in found:
+                require(kind.title == kind.called.get("en", kind.table), f"a kind has its English name, or none: {kind}")
                 names, *rows = ability.rows(connection, kind.table, seconds)
                 require(len(rows) == kind.created + kind.changed, f"each row of {kind} is given once, but {len(rows)} are")
                 require(all(len(row) == len(names) for row in rows), "each row has a value for each column")

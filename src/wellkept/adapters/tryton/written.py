@@ -6,12 +6,14 @@ the clock of the database, which wrote them. Nothing is written. Rows that were 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from psycopg import errors, sql
 
 from wellkept.adapters.base import Connection, FileReference, Invalid, Refused, WrittenKind
 from wellkept.adapters.tryton import schema, storage
+from wellkept.adapters.tryton.trials.kinds import titles as translated
 from wellkept.lib.text import gettext_noop
 
 JOURNAL = "ir_model_log"
@@ -37,13 +39,16 @@ BATCH = 2000
 def kinds(connection: Connection, seconds: float) -> list[WrittenKind]:
     """The tables with rows that were made, changed or deleted in the last ``seconds``, by name; reads each table once."""
     found = schema.tables(connection)
-    titles = schema.titles(connection, found)
+    # What only links two kinds has no name that people use ("Sale Line - Account Tax").
+    titles = {table: title for table, title in schema.titles(connection, found).items() if " - " not in title}
     gone: dict[str, dict[str, int]] = {}
     if JOURNAL in found:
         for model, login, count in _asked(connection, DELETED, seconds):
             gone.setdefault(model.replace(".", "_"), {})[login] = count
     counted = (_kind(connection, name, titles.get(name, name), gone.get(name, {}), seconds) for name in _working_tables(found))
-    return [kind for kind in counted if kind.created or kind.changed or kind.deleted]
+    written = [kind for kind in counted if kind.created or kind.changed or kind.deleted]
+    words = translated(connection, [kind.table for kind in written if kind.title != kind.table])
+    return [replace(kind, called=words.get(kind.table, {})) for kind in written]
 
 
 def rows(connection: Connection, table: str, seconds: float) -> Iterator[tuple[Any, ...]]:

@@ -6,17 +6,18 @@ from wellkept.adapters.base import Connection
 from wellkept.adapters.tryton import schema
 
 TRANSLATED = """
-    SELECT split_part(name, ',', 1), lang, value FROM ir_translation
-    WHERE type = 'model' AND value <> '' AND split_part(name, ',', 1) = ANY(%s)
+    SELECT replace(split_part(name, ',', 1), '.', '_'), lang, value FROM ir_translation
+    WHERE type = 'model' AND value <> '' AND replace(split_part(name, ',', 1), '.', '_') = ANY(%s)
 """
 
 
 def titles(connection: Connection, kinds: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-    """The names of kinds of record by language, as Tryton codes them (``en``, ``zh_CN``); a kind that it does not know is left out."""
+    """What kinds of record, or their tables, are called by language, as Tryton codes it (``en``, ``zh_CN``); unknown ones are left out."""
     found = schema.tables(connection)
     english = schema.titles(connection, found)
-    called = {kind: {"en": english[table]} for kind in kinds if (table := kind.replace(".", "_")) in english}
+    tables = {table: kind for kind in kinds if (table := kind.replace(".", "_")) in english}
+    called = {kind: {"en": english[table]} for table, kind in tables.items()}
     if "ir_translation" in found:
-        for kind, language, title in schema.rows(connection, TRANSLATED, [list(called)]):
-            called[kind].setdefault(language, title)
+        for table, language, title in schema.rows(connection, TRANSLATED, [list(tables)]):
+            called[tables[table]].setdefault(language, title)
     return called
