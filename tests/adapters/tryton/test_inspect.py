@@ -1,6 +1,8 @@
 """Adopting a Tryton that somebody else installed: what is seen, what is not and why, and what waits to be done."""
 
+import json
 import secrets
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from wellkept.adapters.base import Invalid, Site
 from wellkept.adapters.conformance import Bench
 from wellkept.adapters.tryton import config, inspect
 from wellkept.lib.text import recognised
-from wellkept.tools import postgres
+from wellkept.tools import command, postgres
 
 
 @pytest.fixture
@@ -35,6 +37,24 @@ def change(site: Site, *statements: str) -> None:
     with postgres.connect(site.server, site.database) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def test_packages_are_seen_however_they_were_installed(tmp_path: Path) -> None:
+    told = {
+        "trytond-7.0.3.dist-info/METADATA": "",
+        "trytond_party-7.0.1-py3.11.egg-info": "a file, as Debian has them",
+        "trytond_own.egg-info/PKG-INFO": "Metadata-Version: 2.1\nName: trytond_own\nVersion: 7.0.dev1\n",
+        "nan_stock-7.0.2.dist-info/entry_points.txt": "[console_scripts]\nx = y\n\n[trytond.modules]\nnan_stock = trytond.modules.nan_stock\n\n[z]\na = b\n",
+        "lxml-5.0.dist-info/METADATA": "",
+        "later/trytond-6.0.0.dist-info/METADATA": "",
+    }
+    for name, text in told.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    places = [str(tmp_path), str(tmp_path / "later"), str(tmp_path / "nowhere")]
+    done = command.run([sys.executable, "-I", "-B", "-c", f"import sys; sys.path += {places}\n{inspect.VERSIONS}"])
+    seen = json.loads(done.stdout)["packages"]
+    assert seen == {"trytond": "7.0.3", "trytond_party": "7.0.1", "trytond_own": "7.0.dev1", "trytond_nan_stock": "7.0.2"}
 
 
 def test_what_a_role_may_not_read_is_said_with_the_grant_that_mends_it(copy: Site, stranger: Site) -> None:

@@ -22,16 +22,36 @@ from wellkept.tools import command, postgres
 
 STATEMENT_SECONDS = 60.0
 VERSIONS = """
-import importlib.metadata, json, platform
-facts = [one.metadata for one in importlib.metadata.distributions()]  # each is parsed once: that is most of the time
-found = {one["Name"].lower().replace("-", "_"): one["Version"] for one in facts if one["Name"]}
-tryton = {name: version for name, version in found.items() if name.startswith("trytond")}
-points = importlib.metadata.entry_points()
-own = points.select(group="trytond.modules") if hasattr(points, "select") else ()  # modules whose packages have other names; not before Python 3.10
-for one in own:
-    tryton.setdefault("trytond_" + one.name, one.dist.version)
+import json, os, platform, sys
+
+def lines(*path):
+    if not os.path.isfile(os.path.join(*path)):
+        return []
+    with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
+        return file.read().splitlines()
+
+def version(folder, parts):  # the folder of a module that is being developed has none in its name
+    return parts[1] if len(parts) > 1 else next((line[8:].strip() for line in lines(folder, "PKG-INFO") if line.startswith("Version:")), "")
+
+found, named = {}, {}
+for place in filter(lambda path: os.path.isdir(path) and os.access(path, os.R_OK), sys.path):
+    for entry in os.listdir(place):
+        stem, kind = os.path.splitext(entry)
+        if kind not in (".dist-info", ".egg-info"):
+            continue
+        folder, parts = os.path.join(place, entry), stem.split("-")
+        own = found.setdefault(parts[0].lower(), version(folder, parts))
+        group = ""
+        for line in lines(folder, "entry_points.txt"):
+            group = line.strip() if line.startswith("[") else group
+            if group == "[trytond.modules]" and "=" in line:
+                named[line.split("=")[0].strip()] = own
+tryton = {name: told for name, told in found.items() if name.startswith("trytond")}
+for name, told in named.items():
+    tryton.setdefault("trytond_" + name, told)
 print(json.dumps({"python": platform.python_version(), "packages": tryton}))
 """
+"""Names and versions are read from the names of the folders: importlib.metadata takes seven times as long."""
 WORDS = words.WORDS
 PROGRAMS = ("trytond-admin", "trytond", "trytond-cron")
 BASE_MODULES = ("ir", "res")
