@@ -17,10 +17,11 @@ from wellkept.adapters.tryton.provision.install import uv_environment, uv_progra
 from wellkept.estate.access import Denied
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment, Organisation, Person
+from wellkept.lib.text import say
 from wellkept.operations import scratch
 from wellkept.operations.models import Record
 from wellkept.tools import command, postgres
-from wellkept.upgrades import gates, packages, rehearse
+from wellkept.upgrades import gates, packages, patch, rehearse
 from wellkept.upgrades.consent import agree
 from wellkept.upgrades.models import GivenModule, Rehearsal
 
@@ -103,14 +104,18 @@ def test_a_module_of_ones_own_is_given_bound_and_installed(custom: Environment, 
     second = packages.give(system, NEXT, source, who=administrator)
     assert (second.version, second.modules) == ("8.0.2", [MODULE])
     assert [gate.name for gate in gates.same(custom, rehearsal) if not gate.holds] == ["given"]
-    newer = packages.resolve(custom, NEXT, rehearsal.modules, [], newest=False)
-    rehearsal.packages = newer
-    assert f"{PACKAGE}==8.0.2" in newer
+    listed = packages.resolve(custom, NEXT, rehearsal.modules, [], newest=False)
+    rehearsal.packages = listed
+    assert f"{PACKAGE}==8.0.2" in listed
     assert agree.digest(rehearsal) != sealed
     packages.file_of(second).write_bytes(b"another")
     assert "is gone or was changed" in failed(lambda: packages.install(rehearsal, tmp_path / "release"))
     assert not (tmp_path / "release").exists()
+    newer = wheel(tmp_path, PACKAGE, f"{SERIES}.2", {f"trytond/modules/{MODULE}/{name}": text for name, text in sources(SERIES).items()}, [MODULE])
+    assert "has nothing newer" in say(patch.lacking(custom, SERIES, packages.resolve(custom, SERIES, rehearsal.modules[:1], [], newest=False)))
+    packages.give(system, SERIES, newer, who=administrator)
+    assert patch.lacking(custom, SERIES, packages.resolve(custom, SERIES, rehearsal.modules[:1], [], newest=False)) is None
     packages.take_away(second, who=administrator)
     assert failed(lambda: packages.resolve(custom, NEXT, rehearsal.modules, [], newest=False)).startswith(f"there is no version {NEXT} of {MODULE}")
-    assert Record.objects.filter(kind="upgrades.module").count() == 3
+    assert Record.objects.filter(kind="upgrades.module").count() == 4
     scratch.remove(run_id)

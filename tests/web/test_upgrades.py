@@ -15,10 +15,12 @@ from django.utils.translation import override
 
 from tests.people import make_environment, make_system
 from tests.web.conftest import SignIn
-from wellkept.estate.models import Environment, Organisation, Person
+from wellkept.adapters.tryton import provision, releases
+from wellkept.estate.models import Component, Environment, Organisation, Person
 from wellkept.lib.text import message
 from wellkept.operations.models import Run, Schedule
-from wellkept.upgrades.models import Assessment, Release
+from wellkept.upgrades import queries
+from wellkept.upgrades.models import Assessment, GivenModule, Release
 from wellkept.web import papers
 
 SERIES = (("7.0", "2028-10-30", True), ("7.2", "2025-04-29", False), ("8.0", "2031-04-20", True))
@@ -73,6 +75,30 @@ def test_each_system_says_where_it_stands_and_where_it_can_go(sign_in: SignIn, o
     assert re.findall(r'<option value="([\d.]+)"( selected)?>', page.content.decode()) == [("7.2", ""), ("8.0", " selected")]
     make_assessment(environment)
     assert "Something is in the way" in text(sign_in(operator).get("/upgrades/"))
+
+
+def test_modules_with_something_newer_in_their_series_are_named_without_asking_anybody(
+    sign_in: SignIn, operator: Person, environment: Environment, organisation: Organisation
+) -> None:
+    shipped = releases.pinned(provision.requirements("7.0").read_text())
+    seen = {"sale": "7.0.0", "party": shipped["party"], "our_own": "7.0.9", "unknown": "1"}
+    Component.objects.bulk_create(Component(environment=environment, kind="module", name=name, installed=version) for name, version in seen.items())
+    place = {"organisation": organisation, "system": environment.system, "package": "acme-our-own", "modules": ["our_own"], "author": "ada"}
+    GivenModule.objects.create(**place, target="7.0", version="7.0.10", sha256="a" * 64)
+    GivenModule.objects.create(**place, target="8.0", version="8.0.1", sha256="b" * 64)
+    expected = ["our_own 7.0.9 → 7.0.10", f"sale 7.0.0 → {shipped['sale']}"]
+    with CaptureQueriesContext(connection) as few:
+        assert [str(one) for one in queries.lines([environment.system])[0].modules] == expected
+    others = [make_environment(make_system(organisation, f"erp{number}")).system for number in range(5, 10)]
+    with CaptureQueriesContext(connection) as many:
+        assert [line.modules for line in queries.lines(others)] == [[]] * 5
+    assert len(few) == len(many) == 5
+    client = sign_in(operator)
+    page = client.get("/upgrades/")
+    assert all(one in text(page) for one in expected)
+    address = f"/upgrades/{environment.system_id}/to/7.0/"
+    assert f'href="{address}">2</a>' in page.content.decode()
+    assert "A rehearsal does the whole upgrade" in text(client.get(address))
 
 
 def test_without_known_releases_they_are_looked_for(sign_in: SignIn, operator: Person, environment: Environment) -> None:

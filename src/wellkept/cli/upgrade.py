@@ -43,7 +43,7 @@ REHEARSAL_COLUMNS = (
     "rollback_seconds",
     "started_at",
 )
-LIST_COLUMNS = ("system", "release", "support_end", "patch", "newer", "assessed", "verdict", "assessed_at")
+LIST_COLUMNS = ("system", "release", "support_end", "patch", "modules", "newer", "assessed", "verdict", "assessed_at")
 
 
 @app.command("list")
@@ -261,6 +261,7 @@ def _plain(line: queries.Line) -> dict[str, Any]:
         "release": line.series or None,
         "support_end": line.support_end,
         "patch": line.patch,
+        "modules": [str(one) for one in line.modules],
         "newer": [release.series for release in line.newer],
         "assessed": one.target if one else None,
         "verdict": str(one.level) if one else None,

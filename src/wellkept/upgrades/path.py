@@ -16,6 +16,7 @@ from wellkept.upgrades.consent import agree
 from wellkept.upgrades.expect import Expected, expected
 from wellkept.upgrades.gates import Seen
 from wellkept.upgrades.models import Approval, Assessment, Rehearsal, Upgrade, UpgradeState
+from wellkept.upgrades.patch import newer
 
 ASSESS, REHEARSE, ASK, APPROVE, APPLY, WATCH, FOLLOW = "assess", "rehearse", "ask", "approve", "apply", "watch", "follow"
 UNDECIDED = (UpgradeState.STUCK, UpgradeState.RUNNING)
@@ -63,7 +64,7 @@ def path(system: System, target: str, *, starter: Who) -> Path:
     releases.check(target)
     upgrade = Upgrade.objects.filter(environment=environment, target=target).select_related("run", "approval").order_by("-started_at").first()
     current = releases.series_of(environment.version)
-    if upgrade is not None and current == target and patch.known(system.adapter, environment.version) is None:
+    if upgrade is not None and current == target and not _something_newer(environment, current):
         current = upgrade.current
     seen = gates.known(environment, target, starter=access.person_of(starter), current=current)
     way = {"environment": environment, "current": current, "target": target}
@@ -80,6 +81,12 @@ def path(system: System, target: str, *, starter: Who) -> Path:
             environment=environment, state__in=OPEN_STATES, operation__startswith="upgrades.", arguments__target=target
         ).first(),
     )
+
+
+def _something_newer(environment: Environment, series: str) -> bool:
+    """Whether there is a patch to go to, as far as is known without asking."""
+    system = environment.system
+    return patch.known(system.adapter, environment.version) is not None or bool(newer.modules([system], {system.pk: series})[system.pk])
 
 
 def production(system: System) -> Environment:

@@ -15,11 +15,16 @@ from wellkept.upgrades.discard import Plan
 from wellkept.upgrades.expect import expected
 from wellkept.upgrades.gates import Seen
 from wellkept.upgrades.models import Approval, Assessment, Rehearsal, Release, Waiver
+from wellkept.upgrades.patch import newer
+from wellkept.upgrades.patch.newer import Newer
 
 
 @dataclass(frozen=True)
 class Line:
-    """One system: where it stands, until when that is maintained, where it can go, its newest assessment, and a newer version of its series."""
+    """One system: where it stands, until when that is maintained, where it can go, its newest assessment, and what is newer in its series.
+
+    ``patch`` is a newer version of the ERP, as the package index told when it was last asked; ``modules`` are those with a newer version.
+    """
 
     system: System
     series: str
@@ -27,6 +32,7 @@ class Line:
     newer: list[Release]
     assessment: Assessment | None
     patch: str | None
+    modules: list[Newer]
 
     @property
     def days_left(self) -> int | None:
@@ -41,7 +47,7 @@ class Line:
 
 
 def lines(systems: Iterable[System]) -> list[Line]:
-    """The systems in their order; three queries, however many there are."""
+    """The systems in their order; five queries, however many there are."""
     found = list(systems)
     version = dict(Environment.objects.filter(system__in=found, kind=Kind.PRODUCTION).values_list("system_id", "version"))
     known: dict[str, list[Release]] = {}
@@ -50,16 +56,17 @@ def lines(systems: Iterable[System]) -> list[Line]:
     newest = {
         one.system_id: one for one in assessments(Assessment.objects.filter(system__in=found)).order_by("system_id", "-made_at").distinct("system_id")
     }
-    return [_line(system, version.get(system.pk, ""), known.get(system.adapter, []), newest.get(system.pk)) for system in found]
+    modules = newer.modules(found, {pk: releases.series_of(one) for pk, one in version.items()})
+    return [_line(one, version.get(one.pk, ""), known.get(one.adapter, []), newest.get(one.pk), modules[one.pk]) for one in found]
 
 
-def _line(system: System, version: str, known: list[Release], assessment: Assessment | None) -> Line:
+def _line(system: System, version: str, known: list[Release], assessment: Assessment | None, modules: list[Newer]) -> Line:
     series = releases.series_of(version)
     here = next((one for one in known if one.series == series), None)
     later = sorted(
         (one for one in known if series and releases.order(one.series) > releases.order(series)), key=lambda one: releases.order(one.series)
     )
-    return Line(system, series, here.support_end if here else None, later, assessment, patch.brought(version, here.newest if here else ""))
+    return Line(system, series, here.support_end if here else None, later, assessment, patch.brought(version, here.newest if here else ""), modules)
 
 
 def assessments(rows: QuerySet[Assessment]) -> QuerySet[Assessment]:

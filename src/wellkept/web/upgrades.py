@@ -29,7 +29,7 @@ def upgrades(request: shell.Request) -> HttpResponseBase:
 
 def facts(line: queries.Line) -> dict[str, Any]:
     """A line as the template reads it."""
-    names = ("system", "series", "support_end", "newer", "assessment", "days_left", "proposed", "patch")
+    names = ("system", "series", "support_end", "newer", "assessment", "days_left", "proposed", "patch", "modules")
     return {name: getattr(line, name) for name in names}
 
 

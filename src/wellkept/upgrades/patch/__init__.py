@@ -9,7 +9,7 @@ from wellkept.estate.models import Environment
 from wellkept.lib.text import Message, message
 from wellkept.operations.errors import Failed
 from wellkept.upgrades import releases
-from wellkept.upgrades.models import Release, Upgrade, UpgradeState
+from wellkept.upgrades.models import GivenModule, Release, Upgrade, UpgradeState
 
 
 def brought(version: str, newest: str) -> str | None:
@@ -34,7 +34,9 @@ def lacking(environment: Environment, series: str, packages: str) -> Message | N
     """Why there is nothing to go to; None when a list of packages has something newer than what is there."""
     seen = connect.ability(environment, "inspect").discover(connect.site(environment))
     there = {part.name: part.installed for part in seen.components if part.installed}
-    listed = connect.ability(environment, "releases").pinned(packages) if packages else {}
+    listed = dict(connect.ability(environment, "releases").pinned(packages)) if packages else {}
+    own = GivenModule.objects.filter(system=environment.system_id, target=series)
+    listed |= {name: one.version for one in own if one.sha256 in packages for name in one.modules}
     if any(name in there and releases.order(version) > releases.order(there[name]) for name, version in listed.items()):
         return None
     text = gettext_noop("{there} is installed, and the package index has nothing newer of {series} for it")
