@@ -113,12 +113,13 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
         with aside(lambda: postgres.dump(server, site.database, target, version=version, snapshot_id=snapshot_id, jobs=_jobs(), sync=False)) as dump:
             figures = ability.read(connection, storage.files, site.database, layout=storage.layout, counted=counted)
             progress.report(note=message(gettext_noop("{count} figures read; the database is being dumped"), count=len(figures)))
-            keeper = connect.ability(environment, "storage")
-            count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)
-            as_json = json.dumps(to_json(figures), ensure_ascii=False)
             # The processor that read the figures is free while the rest is dumped.
-            seen: Discovery = connect.ability(environment, "inspect").discover(site)
-            hashes = sets.growing_hashes(target, dump)
+            with aside(lambda: sets.growing_hashes(target, dump)) as hashed:
+                keeper = connect.ability(environment, "storage")
+                count = _write_references(keeper.references(connection, site.database, layout=storage.layout), folder / sets.REFERENCES)
+                as_json = json.dumps(to_json(figures), ensure_ascii=False)
+                seen: Discovery = connect.ability(environment, "inspect").discover(site)
+            hashes = hashed.result()
         progress.milestone("dump:dumped")
         size = sum(path.stat().st_size for path in target.iterdir())
         counts = {"count": len(figures), "values": sum(len(figure.values) for figure in figures)}
