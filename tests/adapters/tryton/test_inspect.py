@@ -44,7 +44,7 @@ def test_packages_are_seen_however_they_were_installed(tmp_path: Path) -> None:
         "trytond-7.0.3.dist-info/METADATA": "",
         "trytond_party-7.0.1-py3.11.egg-info": "a file, as Debian has them",
         "trytond_own.egg-info/PKG-INFO": "Metadata-Version: 2.1\nName: trytond_own\nVersion: 7.0.dev1\n",
-        "nan_stock-7.0.2.dist-info/entry_points.txt": "[console_scripts]\nx = y\n\n[trytond.modules]\nnan_stock = trytond.modules.nan_stock\n\n[z]\na = b\n",
+        "nan_stock-7.0.2.dist-info/entry_points.txt": "[console_scripts]\nx = y\n\n[trytond.modules]\nnan_stock = nan.stock\n\n[z]\na = b\n",
         "lxml-5.0.dist-info/METADATA": "",
         "later/trytond-6.0.0.dist-info/METADATA": "",
     }
