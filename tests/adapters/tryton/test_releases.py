@@ -1,6 +1,7 @@
 """What releases there are, what they need, and how one is installed beside another: against a package index of our own, with the real clients."""
 
 import datetime as dt
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,21 @@ def test_an_index_that_does_not_answer_is_unreachable(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     with pytest.raises(Unreachable, match="the package index does not answer, so the versions of trytond are not known"):
         releases.available(cache=tmp_path)
+
+
+def test_the_index_is_asked_for_all_modules_at_once_and_no_longer_than_the_limit(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package, version in (("trytond-sale", "8.0.9"), ("trytond-sale", "8.2.3"), ("trytond-sale", "8.2.10"), ("trytond-stock-lot", "8.0.1")):
+        index.add(package, version)
+    found = releases.offered(["stock_lot", "sale", "our_own"], "8.2", cache=tmp_path / "cache")
+    assert found == {"our_own": None, "sale": "8.2.10", "stock_lot": None}
+    assert releases.offered([], "8.2", cache=tmp_path / "cache") == {}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/simple")
+        monkeypatch.setattr(releases.index, "INDEX_SECONDS", 2.0)
+        with pytest.raises(Unreachable, match="has not told the versions of trytond-our-own and 2 more within 2 s"):
+            releases.offered(["stock_lot", "sale", "our_own"], "8.2", cache=tmp_path / "cache")
 
 
 @pytest.mark.parametrize(

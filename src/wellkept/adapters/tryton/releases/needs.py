@@ -45,8 +45,8 @@ def missing(modules: Collection[str], series: str) -> Sequence[str]:
 
 def offered(modules: Collection[str], series: str, *, cache: Path) -> Mapping[str, str | None]:
     """The newest version of each module in the package index for a series; None where there is none. Raises Unreachable."""
-    found = {module: [one for one in index.versions(package_of(module), cache=cache) if _of(series, one)] for module in sorted(modules)}
-    return {module: max(versions, key=_key, default=None) for module, versions in found.items()}
+    known = index.versions([package_of(module) for module in sorted(modules)], cache=cache)
+    return {module: max((one for one in known[package_of(module)] if _of(series, one)), key=_key, default=None) for module in sorted(modules)}
 
 
 def install(folder: Path, series: str, *, cache: Path, on_line: OnLine | None = None, packages: str = "", wheels: Sequence[Path] = ()) -> Path:
