@@ -127,7 +127,9 @@ def test_a_kept_upgrade_and_one_that_waits_for_a_person(sign_in: SignIn, viewer:
         version="8.0.12",
         state=UpgradeState.STUCK,
     )
-    assert "The last upgrade waits for a person." in text(client.get(page_of(environment)))
+    waiting = text(client.get(page_of(environment)))
+    assert "The last upgrade waits for a person." in waiting
+    assert "Gates before production" not in waiting
     agreed(rehearsal)
     waived = [{"gate": "window", "reason": "it cannot wait", "author": "ada@riverside.example", "until": timezone.now().isoformat()}]
     Upgrade.objects.update(approval=Approval.objects.get(), waived=waived)

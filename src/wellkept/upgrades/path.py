@@ -42,6 +42,11 @@ class Path:
         return self.seen.approval
 
     @property
+    def begun(self) -> bool:
+        """Whether production is being upgraded, or was and is: its gates say nothing any more."""
+        return self.upgrade is not None and self.upgrade.state in {*UNDECIDED, UpgradeState.KEPT}
+
+    @property
     def next(self) -> str:
         """The next stone."""
         if self.running is not None or (self.upgrade is not None and self.upgrade.state in UNDECIDED):
