@@ -9,6 +9,7 @@ from tests.upgrades.test_api import api
 from tests.upgrades.test_limits import upgrade_row
 from wellkept.estate.models import Environment, Organisation, Person
 from wellkept.lib.text import message, say
+from wellkept.operations import progress
 from wellkept.operations.models import Run, RunState
 from wellkept.upgrades import work
 from wellkept.upgrades.models import UpgradeState
@@ -51,3 +52,19 @@ def test_a_migration_that_was_killed_at_once_said_nothing() -> None:
     assert say(work.migration_failed(killed, [])) == "The migration ended with code -9: it said nothing"
     assert say(work.migration_failed(killed, ["a line", "the last one"])) == "The migration ended with code -9: the last one"
     assert work.migration_failed({**killed, "code": 0}, []) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("2026-11-23 00:04:29,000 INFO trytond.modules updating erp1_next", "trytond.modules updating erp1_next"),
+        ("2026-11-23 00:04:29,000 WARNING trytond.backend x", "2026-11-23 00:04:29,000 WARNING trytond.backend x"),
+        ("downloading Tryton and its modules", "downloading Tryton and its modules"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_an_ordinary_line_of_the_migration_is_shown_without_its_time(line: str, shown: str) -> None:
+    step = progress.Progress(1)
+    with progress.reporting(step):
+        work.say(line)
+    assert say(step.note) == shown

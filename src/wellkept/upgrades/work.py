@@ -6,6 +6,7 @@ compared.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,7 @@ LINES_KEPT = 2000
 DIFFERENCES_KEPT = 50
 AT_ONCE = 2
 """How many kinds of record are looked at beside each other, as many as an ERP of ours has web processes."""
+ORDINARY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO ")
 BEFORE, LOG = "before.json", "migration.log"
 Facts = dict[str, Any]
 
@@ -253,8 +255,8 @@ def probed(work: Work, site: Site) -> dict[str, float]:
 
 
 def say(line: str) -> None:
-    """Show a line of a program as what the step does now."""
-    progress.report(note=message("{line}", line=line[:200]))
+    """Show a line of a program as what the step does now, without the time that stands beside it anyway."""
+    progress.report(note=message("{line}", line=ORDINARY.sub("", line)[:200]))
 
 
 def _end_sessions(work: Work) -> list[str]:
