@@ -2,6 +2,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,55 @@ def test_a_living_lock_is_respected_and_a_dead_one_removed(repository: restic.Re
     restic.unlock(repository)
     assert list(locks.iterdir()) == []
     assert restic.snapshots(repository) == []
+
+
+def begun(repository: restic.Repository, place: Path) -> int:
+    """A backup of two folders that has opened the repository and waits."""
+    (place / "set").mkdir()
+    (place / "files").mkdir()
+    group = restic.begin_backup(repository, ["set", "files"], place=place, tags=TAGS)
+    deadline = time.monotonic() + 20
+    while not list(Path(repository.location, "locks").iterdir()):
+        assert time.monotonic() < deadline, (place / restic.LOG).read_text()
+        time.sleep(0.02)
+    return group
+
+
+def test_a_backup_that_began_early_holds_what_was_made_meanwhile(repository: restic.Repository, tmp_path: Path) -> None:
+    group = begun(repository, tmp_path)
+    (tmp_path / "set" / "late").write_text("made while restic waited")
+    seen: list[str] = []
+    done = restic.end_backup(repository, group, place=tmp_path, on_progress=lambda _done: None, on_item=seen.append)
+    assert (done.files, "/set/late" in seen) == (1, True)
+    assert restic.read_text(repository, done.snapshot, "/set/late") == "made while restic waited"
+    assert not command.group_alive(group)
+
+
+def test_a_backup_that_began_early_and_is_not_wanted_leaves_nothing(repository: restic.Repository, tmp_path: Path) -> None:
+    group = begun(repository, tmp_path)
+    restic.give_up(repository, group)
+    assert not command.group_alive(group)
+    assert (restic.snapshots(repository), list(Path(repository.location, "locks").iterdir())) == ([], [])
+
+
+def test_a_backup_that_began_early_is_stopped_with_its_step(repository: restic.Repository, tmp_path: Path) -> None:
+    group = begun(repository, tmp_path)
+    with command.scope() as scope, pytest.raises(command.CommandStopped):
+        restic.end_backup(repository, group, place=tmp_path, on_progress=lambda _done: None, on_item=lambda _path: scope.stop())
+    assert not command.group_alive(group)
+
+
+def test_a_backup_that_began_early_tells_why_it_failed(repository: restic.Repository, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    wrong = replace(repository, password="another")
+    group = restic.begin_backup(wrong, ["set"], place=tmp_path, tags=TAGS)
+    with pytest.raises(restic.WrongKey):
+        restic.end_backup(wrong, group, place=tmp_path, on_progress=lambda _done: None, on_item=lambda _path: None)
+
+
+def test_a_backup_that_began_early_names_what_it_could_not_read(repository: restic.Repository, tmp_path: Path) -> None:
+    group = begun(repository, tmp_path)
+    (tmp_path / "set" / "late").touch()
+    (tmp_path / "files").rmdir()
+    with pytest.raises(restic.Incomplete, match="files"):
+        restic.end_backup(repository, group, place=tmp_path, on_progress=lambda _done: None, on_item=lambda _path: None)

@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 
 from wellkept import __version__
 from wellkept.adapters.base import Discovery, FileReference, Site, Storage
-from wellkept.backups import checks, repositories, sets
+from wellkept.backups import checks, repositories, sets, storing
 from wellkept.backups.failures import told
 from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.estate import connect
@@ -31,6 +31,9 @@ MOST_JOBS = 4
 SHORT_DUMP_SECONDS = 5.0
 """A dump that takes no longer, for the folder where the repository surely is, is made without asking whether its key opens it: asking (deriving a
 key) takes half a second of a processor, and storing finds it out as well."""
+SOON_SECONDS = 30.0
+"""When the figures are read so soon, the dump ends soon, too, and the repository is opened meanwhile. In a longer one that would save nothing, and
+others would be kept from tidying the repository up."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,21 @@ def stage(run_id: str, backup_id: int) -> dict[str, Any]:
     While a dump takes long, it is found out meanwhile that the repository answers to its key; when it does not, the dump is stopped.
     """
     backup = _backup(backup_id)
+    tool = repositories.opened(backup.repository)
+    known = _known(backup.repository)
+    with told():
+        storing.give_up(tool, run_id)
     folder = _fresh(run_id)
-    with told(), _answering(backup.repository):
+    with told(), provided(lambda: checks.repository_answers(backup.repository, tool), after=SHORT_DUMP_SECONDS if known else 0):
         site = connect.site(backup.environment)
         storage: Storage = connect.ability(backup.environment, "storage").storage(site)
         settings = _copy_settings(storage, folder)
-        read = _read_and_dump(backup.environment, site, storage, folder)
+        files = checks.readable_files(storage.files)
+        root = str(files) if files else None
+        read = _read_and_dump(backup.environment, site, storage, folder, soon=lambda: storing.begin(tool, backup, root) if known else None)
         manifest = _described(backup, site, read)
         manifest["settings"] = settings
-        manifest["files"] = _files(storage, read.seen)
+        manifest["files"] = {"root": root, "layout": dict(storage.layout), "count": read.seen.files_count, "bytes": read.seen.files_bytes}
         manifest["references"] = {"count": read.references, "sha256": file_sha256(folder / sets.REFERENCES)}
         digest = sets.write(folder, manifest, read.figures)
     Backup.objects.filter(pk=backup_id, state=BackupState.MAKING).update(
@@ -93,14 +102,14 @@ def _fresh(run_id: str) -> Path:
     return folder
 
 
-def _answering(repository: Repository) -> AbstractContextManager[None]:
-    tool = repositories.opened(repository)
-    known = repository.config_sha256 != "" and repositories.config_sha256(repository) == repository.config_sha256
-    return provided(lambda: checks.repository_answers(repository, tool), after=SHORT_DUMP_SECONDS if known else 0)
+def _known(repository: Repository) -> bool:
+    """Whether the repository is surely in its folder of this machine."""
+    return repository.config_sha256 != "" and repositories.config_sha256(repository) == repository.config_sha256
 
 
-def _read_and_dump(environment: Environment, site: Site, storage: Storage, folder: Path) -> Read:
-    server = _server(site)
+def _read_and_dump(environment: Environment, site: Site, storage: Storage, folder: Path, *, soon: Callable[[], object]) -> Read:
+    """Dump and read in one snapshot; ``soon`` is called when the end of the dump is near."""
+    server, began = _server(site), time.monotonic()
     with postgres.snapshot(server, site.database) as (connection, snapshot_id), command.stoppable(connection.cancel):
         at = datetime.now(UTC).isoformat()
         # One processor for the figures: the others dump, and serve the ERP's users. Compiling the queries costs more than it saves.
@@ -113,6 +122,8 @@ def _read_and_dump(environment: Environment, site: Site, storage: Storage, folde
         with aside(lambda: postgres.dump(server, site.database, target, version=version, snapshot_id=snapshot_id, jobs=_jobs(), sync=False)) as dump:
             figures = ability.read(connection, storage.files, site.database, layout=storage.layout, counted=counted)
             progress.report(note=message(gettext_noop("{count} figures read; the database is being dumped"), count=len(figures)))
+            if time.monotonic() - began < SOON_SECONDS:
+                soon()
             # The processor that read the figures is free while the rest is dumped.
             with aside(lambda: sets.growing_hashes(target, dump)) as hashed:
                 keeper = connect.ability(environment, "storage")
@@ -159,11 +170,6 @@ def _copy_settings(storage: Storage, folder: Path) -> list[dict[str, str]]:
         target.chmod(0o600)
         copied.append({"name": target.name, "path": str(path), "sha256": file_sha256(target)})
     return copied
-
-
-def _files(storage: Storage, seen: Discovery) -> dict[str, Any]:
-    root = checks.readable_files(storage.files)
-    return {"root": str(root) if root else None, "layout": dict(storage.layout), "count": seen.files_count, "bytes": seen.files_bytes}
 
 
 def _described(backup: Backup, site: Site, read: Read) -> sets.Manifest:

@@ -4,17 +4,15 @@ The files are read after the database: a file that a row of the snapshot needs w
 in the set without a row, which harms nothing. That every needed file is in the stored snapshot is checked all the same.
 """
 
-import contextlib
 import os
 import uuid
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from wellkept.backups import checks, choose, repositories, sets, staging
+from wellkept.backups import checks, choose, repositories, sets, staging, storing
 from wellkept.backups.failures import told
 from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.lib.crypt import WrongKey
@@ -25,8 +23,6 @@ from wellkept.operations.beside import aside
 from wellkept.operations.errors import Failed
 from wellkept.operations.models import Run
 from wellkept.tools import command, restic
-
-MOST_MISSING = 5
 
 
 def begin(run_id: str, wish: choose.Wish) -> dict[str, Any]:
@@ -58,11 +54,12 @@ def store(run_id: str, backup_id: int) -> dict[str, Any]:
     with told():
         tool = repositories.opened(backup.repository)
         if (folder / "storing").exists() or Run.objects.filter(pk=uuid.UUID(run_id), takeovers__gt=0).exists():
-            forget_half(tool, run_id)
+            storing.give_up(tool, run_id)
+            storing.forget_half(tool, run_id)
         (folder / "storing").touch()
         progress.milestone("store:begun")
         before = _held(backup.repository)
-        done, missing = _stored(tool, backup, folder, root)
+        done, missing = storing.stored(tool, backup, root)
     progress.milestone("store:stored")
     progress.report(drivers={"bytes": done.bytes, "added": done.added, "files": done.files})
     after = _held(backup.repository)
@@ -91,13 +88,13 @@ def check_set(run_id: str, backup_id: int, snapshot: str) -> dict[str, Any]:
             return {"missing": [] if found else [sets.MANIFEST], "snapshot": found[0] if found else snapshot}
         tool = repositories.opened(backup.repository)
         root = backup.manifest["files"].get("root")
-        needed = _needed(folder, root)
+        needed = storing.needed(folder, root)
         with aside(lambda: restic.read_text(tool, snapshot, f"/{sets.FOLDER}/{sets.MANIFEST}")) as manifest:
             progress.milestone("check-set:reading")
             full = restic.entries(tool, snapshot, lambda entry: needed.pop(entry.path, None))
             if sha256(manifest.result().encode()) != backup.manifest["sha256"]:
                 needed[sets.MANIFEST] = sets.MANIFEST
-    return {"missing": _missing(needed, root), "snapshot": full}
+    return {"missing": storing.missing(needed, root), "snapshot": full}
 
 
 def finish(run_id: str, backup_id: int, stored: dict[str, Any]) -> dict[str, Any]:
@@ -125,22 +122,12 @@ def clean_up(run_id: str) -> None:
         return
     Backup.objects.filter(pk=half.pk, state=BackupState.MAKING).update(state=BackupState.FAILED)
     try:
-        forget_half(repositories.opened(half.repository), run_id)
+        tool = repositories.opened(half.repository)
+        storing.give_up(tool, run_id)
+        storing.forget_half(tool, run_id)
     except (restic.ResticError, command.CommandError, WrongKey):
         # The next "forget" removes snapshots that no good backup stands for; a place that does not answer must not hide why the run failed.
         return
-
-
-def forget_half(tool: restic.Repository, run_id: str) -> None:
-    """Remove whatever snapshot an interrupted attempt of this run left.
-
-    While somebody else holds the repository it waits for the next forgetting; where nothing may be removed it stays, on no list.
-    """
-    left = restic.snapshots(tool, tags=[f"set={run_id}"])
-    if left:
-        restic.unlock(tool)
-        with contextlib.suppress(restic.Locked, restic.KeepsAll):
-            restic.forget(tool, [snapshot.id for snapshot in left])
 
 
 def _backup(backup_id: int) -> Backup:
@@ -153,52 +140,3 @@ def _held(repository: Repository) -> int | None:
         return None
     data = Path(repository.location) / "data"
     return sum(pack.stat().st_size for folder in os.scandir(data) if folder.is_dir() for pack in os.scandir(folder)) if data.is_dir() else 0
-
-
-def _stored(tool: restic.Repository, backup: Backup, folder: Path, root: str | None) -> tuple[restic.Summary, list[str]]:
-    """Store the set; once more when a file could not be read: one that went away while it was being listed is not there the second time."""
-    paths = [sets.FOLDER, *([root] if root else [])]
-    tags = [f"system={backup.system_id}", f"set={backup.run_id}"]
-    parent = _parent(backup)
-
-    def attempt() -> tuple[restic.Summary, list[str]]:
-        needed = _needed(folder, root)
-        done = restic.backup(
-            tool, paths, cwd=folder, tags=tags, parent=parent, on_progress=_report_storing, on_item=lambda path: needed.pop(path, None)
-        )
-        return done, _missing(needed, root)
-
-    try:
-        return attempt()
-    except restic.Incomplete:
-        forget_half(tool, str(backup.run_id))
-        return attempt()
-
-
-def _parent(backup: Backup) -> str | None:
-    earlier = Backup.objects.filter(environment=backup.environment_id, repository=backup.repository_id, state=BackupState.GOOD)
-    return earlier.order_by("-made_at").values_list("snapshot", flat=True).first()
-
-
-def _report_storing(done: restic.Progress) -> None:
-    progress.report(fraction=done.fraction)
-
-
-def _needed(folder: Path, root: str | None) -> dict[str, str]:
-    """What the snapshot must hold: each path in it with the row that needs it, or with the part of the set that it is."""
-    staging = folder / sets.FOLDER
-    parts = [path.relative_to(staging) for path in staging.rglob("*") if path.is_file()]
-    needed = {f"/{sets.FOLDER}/{part}": str(part) for part in parts}
-    return needed | {f"{root or ''}/{reference['path']}": reference["owner"] for reference in sets.references(staging)}
-
-
-def _missing(needed: dict[str, str], root: str | None) -> list[str]:
-    """The first names of what was not seen in the snapshot."""
-    left = (name for path, name in needed.items() if not (root and _linked(Path(path), Path(root))))
-    return list(islice(left, MOST_MISSING))
-
-
-def _linked(path: Path, root: Path) -> bool:
-    """Whether a path leads through a link to a file that is itself in the folder, and therefore in the snapshot."""
-    real = path.resolve()
-    return real != path and real.is_relative_to(root) and real.is_file()

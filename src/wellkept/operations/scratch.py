@@ -43,6 +43,11 @@ def keep(run_id: str, name: str, group: int) -> None:
     entry.write_text(json.dumps({"group": group, "started": command.started_at(group)}))
 
 
+def kept(run_id: str, name: str) -> int | None:
+    """The process group that was remembered under this name, while its leader is still the same process."""
+    return next(iter(_remembered(path(run_id), f"{name}-*.group")), None)
+
+
 def stop_programs(run_id: str) -> None:
     """End the process groups and the clusters of the run; their files stay.
 
@@ -60,10 +65,10 @@ def stop_programs(run_id: str) -> None:
         entry.unlink(missing_ok=True)
 
 
-def _remembered(place: Path) -> set[int]:
+def _remembered(place: Path, names: str = "*.group") -> set[int]:
     """The remembered groups whose leader is still the same process: without it the number may be another group's by now."""
-    kept = [json.loads(entry.read_text()) for entry in place.glob("*.group")]
-    return {entry["group"] for entry in kept if command.started_at(entry["group"]) == entry["started"]}
+    found = [json.loads(entry.read_text()) for entry in place.glob(names)]
+    return {entry["group"] for entry in found if command.started_at(entry["group"]) == entry["started"]}
 
 
 def remove(run_id: str) -> None:

@@ -6,14 +6,18 @@ gone).
 """
 
 import contextlib
+import errno
 import json
+import os
 import re
+import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wellkept.lib import memory
-from wellkept.lib.text import gettext_noop, said
+from wellkept.lib.text import gettext_noop
 from wellkept.tools import command, ssh
 from wellkept.tools.restic_errors import (
     IN_VAIN,
@@ -29,12 +33,28 @@ from wellkept.tools.restic_errors import (
     WrongKey,
     understand,
 )
+from wellkept.tools.restic_messages import Progress, Summary, Told, parsed
 
-__all__ = ["Damaged", "Full", "Incomplete", "KeepsAll", "Locked", "NoRepository", "Refused", "ResticError", "Unreachable", "WrongKey"]
+__all__ = [
+    "Damaged",
+    "Full",
+    "Incomplete",
+    "KeepsAll",
+    "Locked",
+    "NoRepository",
+    "Progress",
+    "Refused",
+    "ResticError",
+    "Summary",
+    "Unreachable",
+    "WrongKey",
+]
 
 HOST = "wellkept"
 FRAMES_PER_SECOND = "2"
 SOME_UNREADABLE = 3
+PIPE, LOG = "restic.pipe", "restic.log"
+LOOK_SECONDS = 0.02
 NO_VARIABLES = {"REST_USER", "REST_PASSWORD", "SSH_PRIVATE_KEY"}
 LOCATION = re.compile(r"(s3|rest|sftp):.+")
 CREDENTIALS_IN_URL = re.compile(r"^(rest:https?://)([^/@]+)@(.+)$")
@@ -67,17 +87,6 @@ class Repository:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a backup did: sizes in bytes, ``added`` is what the repository grew by before compression, ``seconds`` monotonic."""
-
-    snapshot: str
-    files: int
-    bytes: int
-    added: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """A snapshot of the repository; ``time`` is ISO 8601."""
 
@@ -94,15 +103,6 @@ class Entry:
     path: str
     kind: str
     size: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a backup is: ``fraction`` of 1, bytes read so far and in total."""
-
-    fraction: float
-    bytes_done: int
-    bytes_total: int
 
 
 def parse_location(text: str) -> tuple[str, dict[str, str]]:
@@ -171,38 +171,73 @@ def backup(
     Files that look the same as in ``parent`` are not read again. ``on_item`` gets the path in the snapshot of everything that was put into it.
     Raises Incomplete, naming one, when a file could not be read: the snapshot exists then, but is not whole.
     """
-    args: list[str | Path] = ["backup", "--json", "--host", HOST, *(["--verbose=2"] if on_item is not None else [])]
+    told = Told(on_progress, on_item)
+    args = _backup_args(tags, parent, paths, items=on_item is not None)
+    done = _run(repository, args, cwd=cwd, on_line=told.read, timeout=timeout, accept=(0, SOME_UNREADABLE))
+    for line in done.stderr.splitlines():
+        told.read(line)
+    return told.summary(done.seconds, unreadable=done.returncode == SOME_UNREADABLE)
+
+
+def begin_backup(repository: Repository, paths: Sequence[str | Path], *, place: Path, tags: Sequence[str], parent: str | None = None) -> int:
+    """Begin a backup whose data is still being made: restic opens the repository, for half a second of a processor, and waits for ``end_backup``.
+
+    For a repository in a folder of this machine. The paths must be there; relative ones are taken from ``place``, where restic writes its log and
+    waits at a pipe. Returns its process group, which outlives the caller: to be ended with ``give_up`` when nobody wants it any more.
+    """
+    pipe, log = place / PIPE, place / LOG
+    pipe.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
+    os.mkfifo(pipe, 0o600)
+    # restic reads its exclude file when it has opened the repository and before it looks at what it is to store.
+    args = ["--exclude-file", pipe, *_backup_args(tags, parent, paths, items=True)[1:]]
+    return command.spawn(["restic", *_cache(repository), "backup", *args], log=log, env=repository.env(), cwd=place)
+
+
+def end_backup(
+    repository: Repository, group: int, *, place: Path, on_progress: Callable[[Progress], None], on_item: Callable[[str], object]
+) -> Summary:
+    """Let the backup of ``begin_backup`` go on, and wait for its end. Raises as ``backup`` does."""
+    began, told = time.monotonic(), Told(on_progress, on_item)
+    known = command.started_at(group)
+    with command.stoppable(lambda: command.kill_group(group, signal.SIGKILL)), (place / LOG).open() as log:
+        running, waiting, rest = True, True, ""
+        while running:
+            running = known is not None and command.started_at(group) == known
+            waiting = waiting and not _let_go(place / PIPE)
+            *lines, rest = (rest + log.read()).split("\n")
+            for line in lines:
+                told.read(line)
+            command.check_stopped("restic")
+            if running:
+                time.sleep(LOOK_SECONDS)
+    if not told.numbers:
+        raise understand("\n".join(told.others), [repository.password, *repository.credentials.values()])
+    return told.summary(time.monotonic() - began)
+
+
+def give_up(repository: Repository, group: int) -> None:
+    """End a backup that was begun and take its lock out of the repository."""
+    command.stop(group, grace=0)
+    unlock(repository)
+
+
+def _let_go(pipe: Path) -> bool:
+    """Open and close the pipe, when restic has come to read it."""
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return False
+    return True
+
+
+def _backup_args(tags: Sequence[str], parent: str | None, paths: Sequence[str | Path], *, items: bool) -> list[str | Path]:
+    chosen: list[str | Path] = ["backup", "--json", "--host", HOST, *(["--verbose=2"] if items else [])]
     for tag in tags:
-        args += ["--tag", tag]
-    if parent is not None:
-        args += ["--parent", parent]
-    troubles: list[str] = []
-    summary: dict[str, object] = {}
-
-    def read(line: str) -> None:
-        message = _json(line)
-        kind = message.get("message_type")
-        if kind == "summary":
-            summary.update(message)
-        elif kind == "error":
-            troubles.append(f"{message.get('item', '')}: {message.get('error', '')}")
-        elif kind == "verbose_status" and on_item is not None:
-            on_item(str(message.get("item", "")))
-        elif kind == "status" and on_progress is not None:
-            on_progress(_progress(message))
-
-    done = _run(repository, [*args, "--", *paths], cwd=cwd, on_line=read, timeout=timeout, accept=(0, SOME_UNREADABLE))
-    # A path that is not there at all is only mentioned: restic 0.14 ends with success.
-    troubles += [line for line in done.stderr.splitlines() if line.endswith("skipping")]
-    if done.returncode == SOME_UNREADABLE or troubles:
-        raise Incomplete(said("restic", (troubles or done.stderr.strip().splitlines() or ["…"])[0]))
-    if not summary:
-        raise ResticError(gettext_noop("restic ended without a summary"))
-    numbers = {name: int(str(summary.get(key, 0))) for name, key in SUMMARY_FIELDS.items()}
-    return Summary(str(summary["snapshot_id"]), numbers["files"], numbers["bytes"], numbers["added"], done.seconds)
-
-
-SUMMARY_FIELDS = {"files": "total_files_processed", "bytes": "total_bytes_processed", "added": "data_added"}
+        chosen += ["--tag", tag]
+    return [*chosen, *(["--parent", parent] if parent is not None else []), "--", *paths]
 
 
 def snapshots(repository: Repository, *, tags: Sequence[str] = ()) -> list[Snapshot]:
@@ -222,7 +257,7 @@ def entries(repository: Repository, snapshot: str, each: Callable[[Entry], objec
     full: list[str] = []
 
     def read(line: str) -> None:
-        node = _json(line)
+        node = parsed(line)
         if node.get("struct_type") == "node":
             each(Entry(str(node["path"]), str(node["type"]), int(str(node.get("size", 0)))))
         elif node.get("struct_type") == "snapshot":
@@ -294,13 +329,16 @@ def _run(
     timeout: float | None = None,
     accept: Sequence[int] = (0,),
 ) -> command.Completed:
-    cache: list[str | Path] = ["--cache-dir", repository.cache] if cached and repository.cache is not None else ["--no-cache"]
     with _way(repository) as (way, log):
-        line = ["restic", *way, *cache, *args]
+        line = ["restic", *way, *(_cache(repository) if cached else ["--no-cache"]), *args]
         try:
             return command.run(line, env=repository.env(), cwd=cwd, on_line=on_line, keep=keep, timeout=timeout, give_up=IN_VAIN, accept=accept)
         except command.CommandFailed as error:
             raise understand(log.read_text() + error.stderr, [repository.password, *repository.credentials.values()]) from error
+
+
+def _cache(repository: Repository) -> list[str | Path]:
+    return ["--cache-dir", repository.cache] if repository.cache is not None else ["--no-cache"]
 
 
 @contextlib.contextmanager
@@ -317,19 +355,3 @@ def _way(repository: Repository) -> Iterator[tuple[list[str | Path], Path]]:
             yield ["--option", f"sftp.command={' '.join(opened)}"], log
         else:
             yield [], log
-
-
-def _json(line: str) -> dict[str, object]:
-    try:
-        read = json.loads(line)
-    except ValueError:
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
-def _progress(message: Mapping[str, object]) -> Progress:
-    def number(name: str) -> float:
-        value = message.get(name, 0)
-        return float(value) if isinstance(value, int | float) else 0.0
-
-    return Progress(min(1.0, number("percent_done")), int(number("bytes_done")), int(number("total_bytes")))
