@@ -32,6 +32,7 @@ PAGES = {
     "notes": "/upgrades/{system}/notes/7.0/8.0/",
     "note": "/upgrades/{system}/notes/7.0/8.0/7.6-model-names/",
     "add note": "/upgrades/{system}/notes/7.0/8.0/add/",
+    "modules of one's own": "/upgrades/{system}/to/8.0/modules/",
     "records": "/records/",
     "record": "/records/{record}/",
     "settings": "/settings/",

@@ -44,6 +44,8 @@ def test_two_people_take_a_system_from_the_assessment_to_the_start(world: World,
     page.wait_for_url("**/runs/*/")
     asked = Run.objects.get(operation="upgrades.assess", environment=environment)
     assert runtime.wait(asked.pk, timeout=60).state == RunState.FAILED
+    # The page loads itself again once the run has ended, and would break off a visit to another one.
+    page.wait_for_selector("[data-live]:not([sse-connect])")
     # What an assessment and a rehearsal of an ERP would have left.
     make_assessment(environment)
     make_rehearsal(environment)
