@@ -15,7 +15,8 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from wellkept.adapters.base import AdapterError, Site
+from wellkept.adapters.base import AdapterError, Site, Timing
+from wellkept.adapters.trial import Sight
 from wellkept.backups import checks
 from wellkept.estate import connect
 from wellkept.estate.access import Console
@@ -185,22 +186,24 @@ def judged(found: Sequence[Verdict], counted: Mapping[str, int], words: Words) -
 
 
 def _timed(upgrade: Upgrade, site: Site, *, before: bool) -> tuple[dict[str, list[float | None]], list[Message | str]]:
-    """Seconds by transaction, one value a round, None where it failed; and why the first round's failed."""
+    """Seconds by transaction, one value a round, None where it failed; and why."""
     timings: dict[str, list[float | None]] = {}
     why: list[Message | str] = []
+
+    def note(name: str, one: Sight | Timing) -> None:
+        timings.setdefault(name, []).append(None if one.error else round(one.seconds, 4))
+        why.extend([one.error] if one.error else [])
+
     looks, probes = (connect.ability(upgrade.environment, name) if connect.has(upgrade.environment, name) else None for name in ("trials", "probes"))
-    for _round in range(ROUNDS):
-        try:
-            seen = [(f"{one.what} {one.way}" if one.what != one.way else one.what, one) for one in looks.look(site, most=KINDS)] if looks else []
-            # Before the upgrade nothing at all is written, not even what is put back.
-            saved = [(one.probe, one) for one in probes.run(site) if one.probe == "save"] if probes and not before else []
-        except AdapterError as error:
-            why.append(reason(error))
-            break
-        for name, one in [*seen, *saved]:
-            timings.setdefault(name, []).append(None if one.error else round(one.seconds, 4))
-            if one.error:
-                why.append(one.error)
+    try:
+        for seen in looks.look(site, most=KINDS, rounds=ROUNDS) if looks else ():
+            note(f"{seen.what} {seen.way}" if seen.what != seen.way else seen.what, seen)
+        # Before the upgrade nothing at all is written, not even what is put back.
+        for saved in [one for _round in range(ROUNDS) for one in probes.run(site)] if probes and not before else ():
+            if saved.probe == "save":
+                note(saved.probe, saved)
+    except AdapterError as error:
+        why.append(reason(error))
     return timings, why
 
 

@@ -29,28 +29,34 @@ ENTERED: Mapping[str, tuple[str, str | None]] = {
 """What is entered first into a new record of a kind, and the kind of its lines, which get a product."""
 
 
-def look(site: Site, *, most: int | None = None, at_once: int = 1) -> Sequence[Sight]:
+def look(site: Site, *, most: int | None = None, at_once: int = 1, rounds: int = 1) -> Sequence[Sight]:
     """Sign in as the site's own login and look at everything its menu leads to, or at ``most`` so many kinds of record, orders first.
 
-    So many kinds are looked at ``at_once``: a server that has just started works each of them out with one processor. What cannot be opened
-    carries its error.
+    So many kinds are looked at ``at_once``: a server that has just started works each of them out with one processor. All is done in so many
+    ``rounds``, each with a session of its own; the menu is read in the first. What cannot be opened carries its error.
     """
     sights: list[Sight] = []
     if site.login is None:
         raise Invalid(gettext_noop("no user is known to sign in with"))
-    started = time.monotonic()
-    try:
-        with signed_in(site, "observer", site.login) as person:
-            # To confirm a warning would be written down by the ERP.
-            person.confirms = False
-            sights.append(Sight("login", "login", time.monotonic() - started))
-            kinds = sorted(_kinds(person), key=lambda kind: list(ENTERED).index(kind) if kind in ENTERED else len(ENTERED))[:most]
-            with ThreadPoolExecutor(at_once) as pool:
-                for seen in pool.map(partial(_look_at, person), kinds):
-                    sights += seen
-    except AdapterError as error:
-        sights.append(Sight("login", "login", time.monotonic() - started, reason(error)))
+    kinds: Sequence[str] | None = None
+    for _round in range(rounds):
+        started = time.monotonic()
+        try:
+            with signed_in(site, "observer", site.login) as person:
+                # To confirm a warning would be written down by the ERP.
+                person.confirms = False
+                sights.append(Sight("login", "login", time.monotonic() - started))
+                kinds = _chosen(person, most) if kinds is None else kinds
+                with ThreadPoolExecutor(at_once) as pool:
+                    for seen in pool.map(partial(_look_at, person), kinds):
+                        sights += seen
+        except AdapterError as error:
+            sights.append(Sight("login", "login", time.monotonic() - started, reason(error)))
     return sights
+
+
+def _chosen(person: Person, most: int | None) -> Sequence[str]:
+    return sorted(_kinds(person), key=lambda kind: list(ENTERED).index(kind) if kind in ENTERED else len(ENTERED))[:most]
 
 
 def _kinds(person: Person) -> Sequence[str]:
