@@ -51,6 +51,8 @@ def test_a_migration_that_was_killed_at_once_said_nothing() -> None:
     killed = {"code": -9, "new": [], "others": []}
     assert say(work.migration_failed(killed, [])) == "The migration ended with code -9: it said nothing"
     assert say(work.migration_failed(killed, ["a line", "the last one"])) == "The migration ended with code -9: the last one"
+    traced = {**killed, "code": 1, "new": [{"level": "CRITICAL", "source": "trytond-admin", "text": "ValueError: no\n  Traceback\n  x", "count": 1}]}
+    assert say(work.migration_failed(traced, [])) == "The migration ended with code 1: trytond-admin: ValueError: no"
     assert work.migration_failed({**killed, "code": 0}, []) is None
 
 

@@ -166,7 +166,7 @@ def migration_failed(facts: Facts, log: Sequence[str]) -> Message | None:
     new = facts["new"]
     worst = next((one for one in new if one["level"] in {"CRITICAL", "ERROR"}), new[0] if new else None)
     last = log[-1] if log else message(gettext_noop("it said nothing"))
-    said = f"{worst['source']}: {worst['text']}" if worst is not None else last
+    said = f"{worst['source']}: {worst['text'].splitlines()[0]}" if worst is not None and worst["text"] else last
     if facts["others"]:
         text = gettext_noop("The migration ended with code {code}: {said}; in the way may have been: {who}")
         return message(text, code=facts["code"], said=said, who="; ".join(facts["others"][:DIFFERENCES_KEPT]))

@@ -15,6 +15,7 @@ from wellkept.adapters.base import AdapterError, Conflicting, Invalid, Site, Unr
 from wellkept.adapters.tryton import releases
 from wellkept.adapters.tryton.provision import modules
 from wellkept.adapters.tryton.provision.install import install_lock
+from wellkept.adapters.tryton.releases import migration
 from wellkept.lib.hashing import file_sha256
 from wellkept.tools import command, postgres
 
@@ -189,3 +190,24 @@ def test_the_newest_of_a_series_moves_tryton_and_leaves_the_rest(tiny: Callable[
     text = releases.resolve("8.0", [], newest=True, cache=place / "cache")
     assert releases.pinned(text) == {"trytond": "8.0.2"}
     assert "werkzeug==1.0 " in text
+
+
+TRACED = 'Traceback (most recent call last):\n  File "x", line 1, in main\n    work()\n    ^^^^^^\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "telling"),
+    [
+        (
+            f"{TRACED}psycopg.errors.DiskFull: could not extend file\nHINT:  Check free disk space.\n",
+            "psycopg.errors.DiskFull: could not extend file",
+        ),
+        (f"{TRACED}x.UndefinedColumn: no column\nLINE 1: SELECT a\n               ^\n", "x.UndefinedColumn: no column"),
+        (f"{TRACED}KeyError: 1\n\nDuring handling of the above exception:\n\n{TRACED}ValueError: 2\n", "ValueError: 2"),
+        (f"    rest()\n    ^^^^^^\n{TRACED.partition(chr(10))[2]}x.NoTraceback: 3\nLINE 1: SELECT a\n               ^\n", "x.NoTraceback: 3"),
+        ("something\nthe last word\n", "the last word"),
+        (TRACED, "    ^^^^^^"),
+    ],
+)
+def test_of_a_traceback_the_line_that_says_what_happened_is_told(said: str, telling: str) -> None:
+    assert migration._telling(said) == telling

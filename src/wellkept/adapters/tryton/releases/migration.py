@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from itertools import dropwhile
 from pathlib import Path
 
 import psycopg
@@ -26,6 +27,8 @@ SESSIONS = """
     WHERE datname = current_database() AND usename IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
       AND pid <> pg_backend_pid() ORDER BY backend_start
 """
+TRACEBACK = "Traceback (most recent call last):\n"
+ANY_CODE = range(-64, 256)
 JUDGED = {"WARNING", "ERROR", "CRITICAL"}
 # Logging that is set up already stays so in Tryton's programs, and nothing but this process has to be cleaned up when it is killed.
 # Python looks for what refers to itself each time some hundred objects were made, and a migration makes millions: a twentieth of its time.
@@ -67,16 +70,24 @@ def migrate(site: Site, *, timeout: float, on_line: OnLine | None = None) -> Mig
     started = time.monotonic()
     try:
         done = _run(site, timeout, hear)
-        code, said = done.returncode, done.stderr
-    except command.CommandFailed as error:
-        code, said = error.returncode, error.stderr
     except command.CommandTimeout as error:
         raise Conflicting(f"the migration of {site.database} was not done within {timeout:g} s and was killed: {_last(lines)}") from error
-    if said.strip():
-        hear(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 {'WARNING' if code == 0 else 'CRITICAL'} trytond-admin {said.strip().splitlines()[-1]}")
-        for line in said.strip().splitlines()[:-1]:
+    if done.stderr.strip():
+        level = "WARNING" if done.returncode == 0 else "CRITICAL"
+        hear(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 {level} trytond-admin {_telling(done.stderr)}")
+        for line in done.stderr.strip().splitlines():
             hear(f"  {line}")
-    return Migration(code, time.monotonic() - started, lines)
+    return Migration(done.returncode, time.monotonic() - started, lines)
+
+
+def _telling(said: str) -> str:
+    """The line of Python's complaint that says what happened: the first one after where it happened; without such, the last one.
+
+    Of a long complaint only the end is there: it may begin in the middle of where it happened.
+    """
+    lines = said.rpartition(TRACEBACK)[2].rstrip().splitlines()
+    where = dropwhile(lambda line: not line.startswith(" "), lines)
+    return next((line for line in where if not line.startswith(" ")), lines[-1])
 
 
 def read_log(lines: Sequence[str], current: str, target: str) -> Sequence[LogEntry]:
@@ -115,7 +126,8 @@ def _run(site: Site, timeout: float, hear: OnLine) -> command.Completed:
     what: list[str | Path] = ["--config", site.config, "--database", site.database, "--all", "--activate-dependencies"]
     env = {"PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1", "PGOPTIONS": OPTIONS}
     user = site.os_user or postgres.service_user()
-    return command.run([site.interpreter, "-c", RUNNER, program, *what], env=env, user=user, timeout=timeout, on_line=hear)
+    args = [site.interpreter, "-c", RUNNER, program, *what]
+    return command.run(args, env=env, user=user, timeout=timeout, on_line=hear, accept=ANY_CODE)
 
 
 def _prepare(site: Site) -> None:
