@@ -1,8 +1,8 @@
 # The two commands: make demo, make test.
 .PHONY: demo test check bench run
 MAKEFLAGS += --no-print-directory
-# Of four processes on two processors two wait at most times: for an ERP to start, for a killed worker to be missed.
-JOBS ?= 4
+# Of three processes on two processors one waits at any time: for an ERP to start, for a killed worker to be missed.
+JOBS ?= 3
 # Told to write no bytecode, each process would compile all tests anew, five seconds of a processor: here it may write.
 PYTEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
 
