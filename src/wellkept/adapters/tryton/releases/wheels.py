@@ -21,7 +21,8 @@ FILE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._]*)-([A-Za-z0-9.!+_]+)(?:-\d[A-Za-z0
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
 VERSION = re.compile(r"[0-9][A-Za-z0-9.!+]{0,59}")
 MODULE = re.compile(r"[a-z][a-z0-9_]{0,99}")
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+"""RuntimeError is what zipfile says of a file that is encrypted, or packed in a way that it does not know."""
 
 
 def read_module(wheel: Path) -> ModulePackage:
