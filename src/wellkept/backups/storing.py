@@ -88,8 +88,8 @@ def needed(folder: Path, root: str | None) -> dict[str, str]:
     """What the snapshot must hold: each path in it with the row that needs it, or with the part of the set that it is."""
     staging = folder / sets.FOLDER
     parts = [path.relative_to(staging) for path in staging.rglob("*") if path.is_file()]
-    needed = {f"/{sets.FOLDER}/{part}": str(part) for part in parts}
-    return needed | {f"{root or ''}/{reference['path']}": reference["owner"] for reference in sets.references(staging)}
+    of_set = {f"/{sets.FOLDER}/{part}": str(part) for part in parts}
+    return of_set | {f"{root or ''}/{reference['path']}": reference["owner"] for reference in sets.references(staging)}
 
 
 def missing(wanted: dict[str, str], root: str | None) -> list[str]:
