@@ -12,8 +12,8 @@ import pytest
 from tests.services.sets import Rows, kept_environment, new_run, quick_repository, take_backup
 from wellkept.adapters import registry
 from wellkept.adapters.base import Site
-from wellkept.backups import choose, repositories, sets, staging, take
-from wellkept.backups.models import Backup, BackupState
+from wellkept.backups import choose, repositories, sets, staging, storing, take
+from wellkept.backups.models import Backup, BackupState, Repository
 from wellkept.estate import secrets
 from wellkept.estate.models import Organisation
 from wellkept.lib.text import say
@@ -146,6 +146,18 @@ def test_a_repeated_step_leaves_one_good_set(rows: Rows, run_id: str) -> None:
     assert take.finish(run_id, backup_id, result) == take.finish(run_id, backup_id, result)
     assert len(restic.snapshots(rows.tool())) == before + 1
     assert Backup.objects.filter(state=BackupState.GOOD).count() == 2
+
+
+def test_a_backup_that_ends_while_its_repository_was_being_opened_leaves_no_lock_and_no_program(rows: Rows, run_id: str) -> None:
+    before = len(restic.snapshots(rows.tool()))
+    Repository.objects.update(config_sha256=repositories.config_sha256(rows.backup.repository))
+    stage(rows, run_id)
+    group = scratch.kept(run_id, storing.AHEAD)
+    assert group is not None
+    take.clean_up(run_id)
+    assert not command.group_alive(group)
+    assert list(rows.folder.glob("locks/*")) == []
+    assert len(restic.snapshots(rows.tool())) == before
 
 
 def test_a_backup_that_somebody_gave_up_does_not_become_good(rows: Rows, run_id: str) -> None:
