@@ -143,7 +143,7 @@ def test_a_lost_connection_is_told_at_once_and_leaves_no_snapshot(empty: restic.
     with places.sftp_server() as place:
         repository = put(place, empty)
         (tmp_path / "big").write_bytes(os.urandom(BIG))
-        with pytest.raises(restic.Unreachable, match=r"connection lost|closed"):
+        with pytest.raises(restic.Unreachable, match=r"connection lost|closed|exit status 255"):
             restic.backup(repository, ["big"], cwd=tmp_path, tags=["set=1"], on_progress=lambda _done: place.cut())
         with pytest.raises(restic.Unreachable, match="Connection refused"):
             restic.snapshots(repository)

@@ -90,6 +90,7 @@ SIGNS: Sequence[tuple[type[ResticError], Sequence[str]]] = (
             "50[0234] (Internal|Bad Gateway|Service|Gateway)",
             "ssh: ",
             "unable to start the sftp session",
+            "ssh command exited: exit status 255",
         ),
     ),
     (NoRepository, ("Is there a repository at the following location", "config file does not exist", "unable to open config file")),
@@ -116,8 +117,13 @@ def understand(stderr: str, secrets: Iterable[str] = ()) -> ResticError:
         telling = [line for line in lines if re.search("|".join(signs), line)]
         if telling:
             first = next((line for line in telling if "retrying after" not in line), telling[-1])
-            return kind(said("restic", first.removeprefix("Fatal: ").removeprefix("ignoring error for ")))
-    return ResticError(said("restic", lines[-1].removeprefix("Fatal: ")) if lines else gettext_noop("restic failed and said nothing"))
+            return kind(said("restic", _last_words(first).removeprefix("ignoring error for ")))
+    return ResticError(said("restic", _last_words(lines[-1])) if lines else gettext_noop("restic failed and said nothing"))
+
+
+def _last_words(line: str) -> str:
+    """What a line ends with: restic writes what it gave up for onto the line of a warning before it."""
+    return line.rpartition("Fatal: ")[2]
 
 
 def _other_host(text: str) -> Message:
