@@ -156,6 +156,8 @@ def thawed(frozen: Frozen, company: Site, organisation: Organisation, place: str
         drill_identity=secrets.store(organisation, "repository/local/drill", frozen.drill_identity),
         **{**frozen.repository, "escrow": escrow},
     )
+    repository.config_sha256 = repositories.config_sha256(repository)
+    repository.save()
     backup = Backup.objects.create(
         organisation=organisation,
         system=environment.system,
