@@ -20,7 +20,7 @@ from wellkept.tools import command, postgres, restic
 NEXT = "8.0"
 RATIO = {"small": 1.6, "large": 1.25}
 AWAY, BACK_SECONDS, SPREAD = 1.15, 10.0, 2.0
-EVERY, PATIENT = 0.1, 30.0
+EVERY, SELDOM, PATIENT = 0.1, 1.0, 30.0
 SPARE = "bench_before"
 SETTINGS = {"PGOPTIONS": "-c jit=off", "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
 """Without compiling, the migration is several times faster: who knows that does it by hand, too."""
@@ -201,42 +201,49 @@ def _asked(environment: Any) -> int:
 def _signing_in(site: Any) -> Iterator[Callable[[], float]]:
     """Somebody signs in every 100 ms; afterwards this tells the longest time, in seconds, in which nobody could.
 
-    They begin shortly before the ERP is closed: so many are work for the machine, and the commands by hand have none of it.
+    They begin when the ERP is about to be closed, and come seldom once it is open again: so many are work for the machine, and the commands by hand
+    have none of it.
     """
     from wellkept.adapters.base import AdapterError
     from wellkept.adapters.tryton import rpc
 
     times: list[float] = []
+    refusals: list[float] = []
     over = threading.Event()
 
     def sign_in() -> None:
         while not _about_to_close() and not over.wait(EVERY):
             pass
-        while not over.wait(EVERY):
+        while not over.wait(SELDOM if refusals and times and times[-1] > refusals[-1] else EVERY):
             try:
                 # A server that has its address and is not ready lets a caller wait: to give up early would only be to come later.
                 with rpc.session(site, timeout=PATIENT):
                     times.append(time.monotonic())
             except AdapterError:
-                continue
+                refusals.append(time.monotonic())
+
+    def gap() -> float:
+        if not times or not refusals or times[0] > refusals[0]:
+            raise RuntimeError("nobody had signed in before the ERP was closed, so there is nothing to measure from")
+        return max(later - earlier for earlier, later in pairwise(times))
 
     thread = threading.Thread(target=sign_in)
     thread.start()
     try:
-        yield lambda: max(later - earlier for earlier, later in pairwise(times))
+        yield gap
     finally:
         over.set()
         thread.join()
 
 
 def _about_to_close() -> bool:
-    """Whether an upgrade has come to the last step before it closes the ERP."""
+    """Whether an upgrade has come to the step that closes the ERP: it looks at the gates once more first, so people still come in for a while."""
     from django.db import connection
 
     from wellkept.operations.models import Step
 
     try:
-        return Step.objects.filter(run__operation="upgrades.apply", name="measure").exists()
+        return Step.objects.filter(run__operation="upgrades.apply", name="close").exists()
     finally:
         connection.close()
 

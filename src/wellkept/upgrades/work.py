@@ -16,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext_noop
+from psycopg import sql
 
 from wellkept.adapters.base import AdapterError, Connection, Site
 from wellkept.backups.copy import OWNER as COPY_OWNER
@@ -40,6 +41,11 @@ DIFFERENCES_KEPT = 50
 AT_ONCE = 2
 """How many kinds of record are looked at beside each other, as many as an ERP of ours has web processes."""
 ORDINARY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO ")
+CHANGED = """
+    SELECT schemaname, relname FROM pg_stat_user_tables
+    WHERE greatest(last_analyze, last_autoanalyze) IS NULL OR n_mod_since_analyze > 50 + 0.1 * n_live_tup
+"""
+"""Tables that were never counted, or have changed by so much that PostgreSQL would count them again by itself, sooner or later."""
 BEFORE, LOG = "before.json", "migration.log"
 Facts = dict[str, Any]
 
@@ -81,10 +87,16 @@ class Work:
 
 
 def count(site: Site) -> None:
-    """Have PostgreSQL count what is in the tables while people work. A copy takes that over, so that nobody waits for it while the ERP is closed."""
-    if site.server is not None:
-        with postgres.connect(site.server, site.database, autocommit=True) as connection, command.stoppable(connection.cancel):
-            connection.execute("ANALYZE (SKIP_LOCKED)")
+    """Have PostgreSQL count what is in the tables that have changed much, while people work.
+
+    A copy takes that over, so that nobody waits for it while the ERP is closed.
+    """
+    if site.server is None:
+        return
+    with postgres.connect(site.server, site.database, autocommit=True) as connection, command.stoppable(connection.cancel):
+        tables = [sql.Identifier(*names) for names in connection.execute(CHANGED).fetchall()]
+        if tables:
+            connection.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(sql.SQL(", ").join(tables)))
 
 
 def copy(work: Work) -> Facts:
