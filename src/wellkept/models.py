@@ -2,6 +2,7 @@
 
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
+from wellkept.monitoring.models import Panel, Watch
 from wellkept.operations.models import Checkpoint, Freeze, Lease, Record, Run, Schedule, Step, Window, Worker
 from wellkept.upgrades.models import (
     Acceptance,
@@ -36,6 +37,7 @@ __all__ = [
     "NoteVersion",
     "Opinion",
     "Organisation",
+    "Panel",
     "Person",
     "Record",
     "Rehearsal",
@@ -48,6 +50,7 @@ __all__ = [
     "System",
     "Upgrade",
     "Waiver",
+    "Watch",
     "Window",
     "Worker",
 ]

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol
 
 import psycopg
 
+from wellkept.lib.samples import Sample
 from wellkept.lib.text import Message, Told
 from wellkept.planning.figures import Difference, Figure
 from wellkept.tools.postgres import Server
@@ -445,9 +446,15 @@ class Probes(Protocol):
 
 
 class Activity(Protocol):
-    """Which parts of the ERP are used, and since when not, in the words of its data; a role that may only SELECT is enough."""
+    """Which parts of the ERP are used, in the words of its data, and since when not; and what goes on now. A role that may only SELECT is enough.
+
+    ``present`` costs so little that it may be asked every few seconds; the user ``besides`` (a login) does not count. Its names begin with
+    "erp_", and "erp_users_active" is there for every ERP.
+    """
 
     def modules(self, connection: Connection) -> Sequence[ModuleUse]: ...
+
+    def present(self, connection: Connection, *, besides: str = "") -> Sequence[Sample]: ...
 
 
 class Written(Protocol):

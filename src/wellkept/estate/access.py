@@ -66,6 +66,8 @@ PLACES: dict[str, Place] = {
     "System": Place("organisation", "pk", removed="removed_at"),
     "Environment": Place("system__organisation", "system", removed="system__removed_at"),
     "Component": Place("environment__system__organisation", "environment__system"),
+    "Watch": Place("environment__system__organisation", "environment__system"),
+    "Panel": Place("environment__system__organisation", "environment__system"),
     "Run": Place("organisation", "system"),
     "Step": Place("run__organisation", "run__system"),
     "Lease": Place("environment__system__organisation", "environment__system"),

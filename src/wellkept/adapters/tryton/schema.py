@@ -1,6 +1,6 @@
 """What tables a Tryton database has: read from PostgreSQL's catalogue, so that only what is activated is asked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg import errors
@@ -18,7 +18,7 @@ COLUMNS = """
 Tables = dict[str, dict[str, str]]
 
 
-def rows(connection: Connection, query: Any, parameters: Sequence[object] | None = None) -> Iterable[tuple[Any, ...]]:
+def rows(connection: Connection, query: Any, parameters: Sequence[object] | Mapping[str, object] | None = None) -> Iterable[tuple[Any, ...]]:
     """The rows of a query. Raises Refused, with the statement that would allow it, when the role may not read a table."""
     try:
         return connection.execute(query, parameters).fetchall()
