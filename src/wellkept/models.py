@@ -2,7 +2,7 @@
 
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
-from wellkept.monitoring.models import Panel, Watch
+from wellkept.monitoring.models import Panel, Watch, Watcher
 from wellkept.operations.models import Checkpoint, Freeze, Lease, Record, Run, Schedule, Step, Window, Worker
 from wellkept.upgrades.models import (
     Acceptance,
@@ -51,6 +51,7 @@ __all__ = [
     "Upgrade",
     "Waiver",
     "Watch",
+    "Watcher",
     "Window",
     "Worker",
 ]

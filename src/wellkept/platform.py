@@ -1,6 +1,6 @@
 """An installation of Wellkept on this machine: set it up, start and stop its processes, and say how it is.
 
-``up`` runs the database, the web process and the worker as children of one supervisor. Children die with the supervisor, even when that is killed.
+``up`` runs the database, the web process, the worker and the watcher as children of one supervisor. They die with it, even when that is killed.
 """
 
 import contextlib
@@ -97,7 +97,7 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Web and worker (each a child process), the database and the ERPs that Wellkept itself provisioned."""
+    """Web, worker and watcher (each a child process), the database and the ERPs that Wellkept itself provisioned."""
 
     home: Home
     host: str = "127.0.0.1"
@@ -122,6 +122,7 @@ class Supervisor:
         self.children = [
             Child("web", [*program, "web", "--host", self.host, "--port", str(self.port)]),
             Child("worker", [*program, "worker"]),
+            Child("watcher", [*program, "watcher"]),
         ]
         for child in self.children:
             self._start_child(child)

@@ -13,7 +13,8 @@ from wellkept.lib.text import message
 from wellkept.monitoring import panels, readings, store, watcher
 from wellkept.monitoring.models import Panel, Rhythm, Watch
 from wellkept.monitoring.readings import Reading
-from wellkept.monitoring.watcher import Read, Watcher
+from wellkept.monitoring.watcher import Keeper, Read
+from wellkept.operations.watchdog import takeover_seconds
 
 pytestmark = pytest.mark.django_db
 SOON = dt.timedelta(seconds=40)
@@ -29,9 +30,7 @@ def test_every_production_is_watched_by_exactly_one(environments: list[Environme
     everything = {environment.pk for environment in environments}
     assert set(watcher.hold("a", now)) == everything
     assert watcher.hold("b", now) == []
-    # The first leaves what is beyond its share, and the second takes that.
-    Watch.objects.filter(held_by="a").update(held_until=now + SOON)
-    Watch.objects.filter(environment=environments[0]).update(held_by="b")
+    # The first now knows of the second, and leaves it a share.
     one = set(watcher.hold("a", now))
     two = set(watcher.hold("b", now))
     assert one | two == everything
@@ -42,14 +41,15 @@ def test_every_production_is_watched_by_exactly_one(environments: list[Environme
 def test_what_a_dead_watcher_held_goes_to_another(environments: list[Environment]) -> None:
     now = timezone.now()
     watcher.hold("a", now)
-    assert watcher.hold("b", now + watcher.HELD - dt.timedelta(seconds=1)) == []
-    assert len(watcher.hold("b", now + watcher.HELD + dt.timedelta(seconds=1))) == len(environments)
+    held = dt.timedelta(seconds=takeover_seconds())
+    assert watcher.hold("b", now + held - dt.timedelta(seconds=1)) == []
+    assert len(watcher.hold("b", now + held + dt.timedelta(seconds=1))) == len(environments)
 
 
 def test_one_that_ends_leaves_all_to_others_at_once(environments: list[Environment]) -> None:
     now = timezone.now()
     watcher.hold("a", now)
-    watcher.let_go(Watcher("a"))
+    watcher.let_go(Keeper("a"))
     assert len(watcher.hold("b", now)) == len(environments)
 
 
@@ -75,7 +75,7 @@ def test_values_keep_their_place_when_others_come(environments: list[Environment
 
 
 def test_a_hundred_thousand_series_are_not_kept_and_it_is_said(environments: list[Environment]) -> None:
-    keeper = Watcher("a")
+    keeper = Keeper("a")
     watcher.hold("a", timezone.now())
     store.prepare(timezone.now())
     values: dict[readings.Series, float | None] = {("table_bytes", f"t{n}"): float(n) for n in range(100_000)}
@@ -91,7 +91,7 @@ def test_a_hundred_thousand_series_are_not_kept_and_it_is_said(environments: lis
 
 
 def test_what_cannot_be_written_is_written_later(environments: list[Environment]) -> None:
-    keeper, start = Watcher("a"), timezone.now()
+    keeper, start = Keeper("a"), timezone.now()
     store.prepare(start)
     keeper.unwritten.extend(
         Read(environments[0].pk, Rhythm.OFTEN, start + dt.timedelta(seconds=n), Reading({("a", ""): float(n)}, None, [])) for n in range(5)
@@ -108,7 +108,7 @@ def test_what_cannot_be_written_is_written_later(environments: list[Environment]
 
 
 def test_a_problem_is_said_since_when_it_is_there_and_until_it_is_gone(environments: list[Environment]) -> None:
-    keeper, start = Watcher("a"), timezone.now()
+    keeper, start = Keeper("a"), timezone.now()
     watcher.hold("a", start)
     away, slow = message("it does not answer"), message("the tables could not be read")
 

@@ -37,6 +37,7 @@ TOP_LEVEL: dict[str, str] = {
     "up": "wellkept.cli.platform:up",
     "web": "wellkept.cli.platform:web",
     "worker": "wellkept.cli.platform:worker",
+    "watcher": "wellkept.cli.platform:watcher",
     "status": "wellkept.cli.platform:status",
     "doctor": "wellkept.cli.platform:doctor",
     "demo": "wellkept.cli.demo:demo",
@@ -45,9 +46,10 @@ TOP_LEVEL: dict[str, str] = {
 
 HELP = {
     "init": "Set up the home folder, its database and its keys.",
-    "up": "Run everything on this machine: pages, worker and watchdog.",
+    "up": "Run everything on this machine: pages, worker and watcher.",
     "web": "Serve the pages and the API.",
     "worker": "Execute runs; start as many as there is work for.",
+    "watcher": "Read how the ERPs work; start as many as there is work for.",
     "status": "Say what runs, and what waits.",
     "doctor": "Check what is missing here, with the command that installs it.",
     "demo": "Make a real ERP, keep it, back it up and prove the restore.",

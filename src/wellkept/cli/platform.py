@@ -67,6 +67,15 @@ def worker(name: Annotated[str | None, typer.Option(help="The worker's name; def
     runtime.serve(name)
 
 
+def watcher(name: Annotated[str | None, typer.Option(help="The watcher's name; default: made from the host's.")] = None) -> None:
+    """Run a watcher: it reads how ERPs and their databases work, and keeps what it read. Several share what is to be watched."""
+    _set_up_home()
+    platform.require_current_tables()
+    from wellkept.monitoring import watcher as watching
+
+    watching.run(name)
+
+
 def doctor(as_json: output.Json = False) -> None:
     """Say what is missing on this machine and the command that mends it."""
     checks = platform.doctor(homes.current())

@@ -92,7 +92,7 @@ PLACES: dict[str, Place] = {
 }
 OWN: dict[str, str] = {"Person": "pk", "ApiToken": "person", "Membership": "person"}
 """What a person sees of their own, whatever their role: the lookup that leads to the person."""
-INSTALLATION = {"Worker", "Release"}
+INSTALLATION = {"Worker", "Watcher", "Release"}
 """Models that belong to the installation and to no organisation: every member of any organisation sees them."""
 
 

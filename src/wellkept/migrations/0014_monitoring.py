@@ -53,5 +53,13 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('environment', 'rhythm'), name='one_panel_per_rhythm')],
             },
         ),
+        migrations.CreateModel(
+            name='Watcher',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100, unique=True)),
+                ('beat_at', models.DateTimeField()),
+            ],
+        ),
         migrations.RunSQL(MADE, GONE),
     ]

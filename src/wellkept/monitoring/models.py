@@ -32,6 +32,13 @@ class Watch(models.Model):
     blind = models.JSONField(default=list)
 
 
+class Watcher(models.Model):
+    """A watcher and its last sign of life."""
+
+    name = models.CharField(max_length=100, unique=True)
+    beat_at = models.DateTimeField()
+
+
 class Panel(models.Model):
     """The series of an environment that are read together: ``series[n]``, a list [name, label], is what the n-th value of each of its readings is of.
 

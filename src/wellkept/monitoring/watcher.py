@@ -8,6 +8,10 @@ import datetime as dt
 import heapq
 import itertools
 import logging
+import os
+import secrets
+import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -23,14 +27,15 @@ from wellkept.estate import connect
 from wellkept.estate.models import Environment, Kind
 from wellkept.lib.text import Message, gettext_noop, message, reason
 from wellkept.monitoring import panels, readings, store
-from wellkept.monitoring.models import Rhythm, Watch
+from wellkept.monitoring.models import Rhythm, Watch, Watcher
 from wellkept.monitoring.readings import Place, Reading
+from wellkept.operations.watchdog import takeover_seconds
 
 logger = logging.getLogger(__name__)
 SECONDS = {Rhythm.OFTEN: 10.0, Rhythm.SOMETIMES: 60.0}
-HELD = dt.timedelta(seconds=30)
-RENEW_SECONDS, WRITE_SECONDS, TIDY_SECONDS = 8.0, 1.0, 20.0
+WRITE_SECONDS, TIDY_SECONDS = 1.0, 20.0
 THREADS = 16
+TOLD_SECONDS, LEAVE_SECONDS = 0.2, 10.0
 KEPT_READINGS = 20_000
 """How many readings wait while they cannot be written; the oldest are given up beyond that."""
 
@@ -46,7 +51,7 @@ class Read:
 
 
 @dataclass
-class Watcher:
+class Keeper:
     """What one watcher holds, what is due next (by the monotonic clock), and what it has not written yet."""
 
     name: str
@@ -60,10 +65,10 @@ class Watcher:
 
 def serve(name: str, stopping: threading.Event) -> None:
     """Watch until ``stopping`` is set; then let go of everything, for others to take at once."""
-    watcher, order = Watcher(name), itertools.count()
+    keeper, order = Keeper(name), itertools.count()
     chores: list[tuple[float, Callable[[], object]]] = [
-        (RENEW_SECONDS, lambda: renew(watcher, order)),
-        (WRITE_SECONDS, lambda: write(watcher)),
+        (takeover_seconds() / 4, lambda: renew(keeper, order)),
+        (WRITE_SECONDS, lambda: write(keeper)),
         (TIDY_SECONDS, lambda: tidy(timezone.now())),
     ]
     next_time = [0.0 for _ in chores]
@@ -73,36 +78,56 @@ def serve(name: str, stopping: threading.Event) -> None:
                 if time.monotonic() >= next_time[number]:
                     next_time[number] = time.monotonic() + seconds
                     _done(chore)
-            begin_due(watcher, threads, order)
-            earliest = min([*next_time, *(moment for moment, *_rest in watcher.due[:1])])
+            begin_due(keeper, threads, order)
+            earliest = min([*next_time, *(moment for moment, *_rest in keeper.due[:1])])
             stopping.wait(min(max(0.0, earliest - time.monotonic()), WRITE_SECONDS))
-    _done(lambda: write(watcher))
-    _done(lambda: let_go(watcher))
+    _done(lambda: write(keeper))
+    _done(lambda: let_go(keeper))
 
 
-def renew(watcher: Watcher, order: Iterable[int]) -> None:
+def run(name: str | None = None) -> None:
+    """Be a watcher until SIGTERM or SIGINT."""
+    stopping = threading.Event()
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # A handler interrupts this very thread: it may wait for nothing, and an Event has a lock.
+        signal.signal(number, lambda got, _frame: told.append(got))
+    own = f"{name or socket.gethostname()}-{secrets.token_hex(4)}"
+    watching = threading.Thread(target=serve, args=(own, stopping), name="watching")
+    watching.start()
+    logger.info("watcher %s is ready", own)
+    while not told and watching.is_alive():
+        time.sleep(TOLD_SECONDS)
+    logger.info("watcher %s is stopping", own)
+    stopping.set()
+    watching.join(LEAVE_SECONDS)
+    # A reading that hangs in a network would keep the process alive; nothing is lost with it.
+    os._exit(0 if told else 1)
+
+
+def renew(keeper: Keeper, order: Iterable[int]) -> None:
     """Hold this watcher's share of the environments for a while longer: take free ones, leave those beyond the share or watched no more."""
-    held = set(hold(watcher.name, timezone.now()))
-    for gone in set(watcher.places) - held:
-        readings.leave(watcher.places.pop(gone))
+    held = set(hold(keeper.name, timezone.now()))
+    for gone in set(keeper.places) - held:
+        readings.leave(keeper.places.pop(gone))
         for rhythm in Rhythm:
-            watcher.said.pop((gone, rhythm), None)
+            keeper.said.pop((gone, rhythm), None)
     counter = iter(order)
     for environment in Environment.objects.filter(pk__in=held).select_related("system__organisation"):
         place = _placed(environment)
         if place is None:
             continue
-        known = watcher.places.get(environment.pk)
+        known = keeper.places.get(environment.pk)
         if known is not None:
             if known.site != place.site:
                 readings.leave(known)
                 known.site = place.site
             continue
-        watcher.places[environment.pk] = place
+        keeper.places[environment.pk] = place
         for rhythm, seconds in SECONDS.items():
             # Spread over the rhythm, and always at the same place in it.
             delay = (environment.pk * 0.618 % 1.0) * seconds
-            heapq.heappush(watcher.due, (time.monotonic() + delay, next(counter), environment.pk, rhythm))
+            heapq.heappush(keeper.due, (time.monotonic() + delay, next(counter), environment.pk, rhythm))
 
 
 def _placed(environment: Environment) -> Place | None:
@@ -120,45 +145,48 @@ def hold(name: str, now: dt.datetime) -> list[int]:
     """The environments that this watcher holds now: its own, and free ones up to an equal share. Production is watched unless somebody ends that."""
     unwatched = Environment.objects.filter(watch=None, kind=Kind.PRODUCTION, system__removed_at=None)
     Watch.objects.bulk_create([Watch(environment=environment) for environment in unwatched], ignore_conflicts=True)
+    alive = now - dt.timedelta(seconds=takeover_seconds())
+    Watcher.objects.filter(beat_at__lt=alive).delete()
+    Watcher.objects.update_or_create(name=name, defaults={"beat_at": now})
     living = Watch.objects.filter(enabled=True, environment__system__removed_at=None)
-    everyone = set(living.filter(held_until__gt=now).values_list("held_by", flat=True)) | {name}
-    share = -(-living.count() // len(everyone))
+    share = -(-living.count() // Watcher.objects.count())
     mine = list(living.select_for_update(of=["self"]).filter(held_by=name, held_until__gt=now).order_by("pk").values_list("pk", flat=True))
     kept, left = mine[:share], mine[share:]
     free = living.select_for_update(of=["self"], skip_locked=True).exclude(held_until__gt=now)
     kept += list(free.order_by("pk").values_list("pk", flat=True)[: share - len(kept)])
     Watch.objects.filter(pk__in=left).update(held_by="", held_until=None)
-    Watch.objects.filter(pk__in=kept).update(held_by=name, held_until=now + HELD)
+    Watch.objects.filter(pk__in=kept).update(held_by=name, held_until=now + dt.timedelta(seconds=takeover_seconds()))
     return list(Watch.objects.filter(pk__in=kept).values_list("environment_id", flat=True))
 
 
-def let_go(watcher: Watcher) -> None:
+def let_go(keeper: Keeper) -> None:
     """Leave everything to others."""
-    Watch.objects.filter(held_by=watcher.name).update(held_by="", held_until=None)
-    for place in watcher.places.values():
+    Watch.objects.filter(held_by=keeper.name).update(held_by="", held_until=None)
+    Watcher.objects.filter(name=keeper.name).delete()
+    for place in keeper.places.values():
         readings.leave(place)
 
 
-def begin_due(watcher: Watcher, threads: ThreadPoolExecutor, order: Iterable[int]) -> None:
+def begin_due(keeper: Keeper, threads: ThreadPoolExecutor, order: Iterable[int]) -> None:
     """Begin every reading that is due. One that still goes on is not begun again; its next turn comes in its rhythm."""
     counter, now = iter(order), time.monotonic()
-    while watcher.due and watcher.due[0][0] <= now:
-        moment, _number, environment_id, rhythm = heapq.heappop(watcher.due)
-        place = watcher.places.get(environment_id)
+    while keeper.due and keeper.due[0][0] <= now:
+        moment, _number, environment_id, rhythm = heapq.heappop(keeper.due)
+        place = keeper.places.get(environment_id)
         if place is None:
             continue
-        heapq.heappush(watcher.due, (max(moment + SECONDS[rhythm], now), next(counter), environment_id, rhythm))
-        if (environment_id, rhythm) not in watcher.busy:
-            watcher.busy.add((environment_id, rhythm))
-            threads.submit(_read, watcher, place, environment_id, rhythm).add_done_callback(_tell)
+        heapq.heappush(keeper.due, (max(moment + SECONDS[rhythm], now), next(counter), environment_id, rhythm))
+        if (environment_id, rhythm) not in keeper.busy:
+            keeper.busy.add((environment_id, rhythm))
+            threads.submit(_read, keeper, place, environment_id, rhythm).add_done_callback(_tell)
 
 
-def _read(watcher: Watcher, place: Place, environment_id: int, rhythm: Rhythm) -> None:
+def _read(keeper: Keeper, place: Place, environment_id: int, rhythm: Rhythm) -> None:
     try:
         at = timezone.now()
-        watcher.unwritten.append(Read(environment_id, rhythm, at, readings.read(place, rhythm)))
+        keeper.unwritten.append(Read(environment_id, rhythm, at, readings.read(place, rhythm)))
     finally:
-        watcher.busy.discard((environment_id, rhythm))
+        keeper.busy.discard((environment_id, rhythm))
 
 
 def _tell(done: "Future[None]") -> None:
@@ -167,34 +195,34 @@ def _tell(done: "Future[None]") -> None:
         logger.error("a reading failed", exc_info=error)
 
 
-def write(watcher: Watcher) -> None:
+def write(keeper: Keeper) -> None:
     """Store what was read, and how each environment is now. What cannot be written now is kept for later, so long as there is room."""
-    taken = [watcher.unwritten.popleft() for _ in range(len(watcher.unwritten))]
+    taken = [keeper.unwritten.popleft() for _ in range(len(keeper.unwritten))]
     if not taken:
         return
     try:
         with transaction.atomic():
-            rows = [(one, *panels.row(watcher.known, one.environment_id, one.rhythm, one.reading.values)) for one in taken]
+            rows = [(one, *panels.row(keeper.known, one.environment_id, one.rhythm, one.reading.values)) for one in taken]
             store.write((panel_id, one.at, values) for one, panel_id, values, _left_out in rows)
     except DatabaseError:
-        watcher.unwritten.extendleft(reversed(taken))
+        keeper.unwritten.extendleft(reversed(taken))
         # Panels that were made meanwhile are not there either.
-        watcher.known.clear()
+        keeper.known.clear()
         raise
     for one, _panel_id, _values, left_out in rows:
-        note(watcher, one, left_out)
+        note(keeper, one, left_out)
 
 
-def note(watcher: Watcher, read: Read, left_out: int) -> None:
+def note(keeper: Keeper, read: Read, left_out: int) -> None:
     """Keep what is wrong with an environment, when that has changed."""
     blind = list(read.reading.blind)
     if left_out:
         blind.append(message(gettext_noop("{count} series more than are kept of one ERP were left out"), count=left_out))
     now = (read.reading.problem, blind)
-    if watcher.said.get((read.environment_id, read.rhythm)) == now:
+    if keeper.said.get((read.environment_id, read.rhythm)) == now:
         return
-    watcher.said[read.environment_id, read.rhythm] = now
-    parts = [watcher.said[read.environment_id, rhythm] for rhythm in Rhythm if (read.environment_id, rhythm) in watcher.said]
+    keeper.said[read.environment_id, read.rhythm] = now
+    parts = [keeper.said[read.environment_id, rhythm] for rhythm in Rhythm if (read.environment_id, rhythm) in keeper.said]
     problem = next((one for one, _blind in parts if one is not None), None)
     row = Watch.objects.filter(environment_id=read.environment_id)
     row.update(problem=problem, blind=[one for _problem, several in parts for one in several])
