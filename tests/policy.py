@@ -14,6 +14,8 @@ PAGES: dict[str, dict[str, str]] = {
     "today": {"GET": VIEWER},
     "systems": {"GET": VIEWER},
     "system": {"GET": VIEWER},
+    "system_performance": {"GET": VIEWER},
+    "system_curves": {"GET": VIEWER},
     "system_backups": {"GET": VIEWER},
     "system_components": {"GET": VIEWER},
     "system_settings": {"GET": VIEWER, "POST": ADMINISTRATOR},

@@ -131,6 +131,7 @@ STATICFILES_DIRS = [
     PACKAGE / "web" / "static",
     ("vendor/tabler", FRONT_END / "@tabler" / "core" / "dist" / "css"),
     ("vendor/htmx", FRONT_END / "htmx.org" / "dist"),
+    ("vendor/uplot", FRONT_END / "uplot" / "dist"),
     ("vendor/htmx-sse", FRONT_END / "htmx-ext-sse"),
 ]
 STORAGES = {

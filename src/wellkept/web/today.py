@@ -14,6 +14,8 @@ from django.views.decorators.http import require_safe
 from wellkept.backups import verdicts
 from wellkept.estate.access import visible_to
 from wellkept.estate.models import Environment, Kind, System
+from wellkept.monitoring import queries as monitored
+from wellkept.monitoring.queries import Now
 from wellkept.operations import queries, runtime
 from wellkept.operations.models import OPEN_STATES, Run, Schedule
 from wellkept.upgrades import aftercare, planned
@@ -29,6 +31,7 @@ class Line:
     verdict: verdicts.Verdict
     state: verdicts.State
     version: str
+    now: Now | None
     tonight: Schedule | None
 
 
@@ -79,11 +82,17 @@ def headline(counts: dict[str, int]) -> str:
 def lines(judged: list[tuple[verdicts.State, verdicts.Verdict]]) -> list[Line]:
     """The table: what is known of each system, with its version and its next planned work."""
     ids = [state.pk for state, _verdict in judged]
-    version = dict(Environment.objects.filter(system__in=ids, kind=Kind.PRODUCTION).values_list("system_id", "version"))
+    productions = {environment.system_id: environment for environment in Environment.objects.filter(system__in=ids, kind=Kind.PRODUCTION)}
+    works = monitored.now([environment.pk for environment in productions.values()])
     upcoming: dict[int | None, Schedule] = {}
     for schedule in Schedule.objects.filter(system__in=ids, enabled=True, next_at__isnull=False).order_by("-next_at"):
         upcoming[schedule.system_id] = schedule
-    return [Line(verdict, state, version.get(state.pk, ""), upcoming.get(state.pk)) for state, verdict in judged]
+    made = []
+    for state, verdict in judged:
+        production = productions.get(state.pk)
+        version, now = (production.version, works.get(production.pk)) if production is not None else ("", None)
+        made.append(Line(verdict, state, version, now, upcoming.get(state.pk)))
+    return made
 
 
 def running(request: shell.Request) -> list[dict[str, Any]]:
