@@ -32,6 +32,7 @@ from wellkept.estate import secrets, tokens
 from wellkept.estate.access import Console
 from wellkept.estate.models import Component, Environment, Membership, Organisation, Person, Role
 from wellkept.lib.text import message
+from wellkept.monitoring.models import Watch
 from wellkept.operations import records, windows
 from wellkept.operations.models import Run, Schedule
 from wellkept.planning.figures import Difference
@@ -178,6 +179,7 @@ def world(organisation: Organisation, tmp_path: Path, settings: Any) -> World:
     Organisation.objects.filter(pk=organisation.pk).update(name=f"{CANARY} Ltd")
     system = made.make_system(organisation, f"{CANARY}-erp", title=f"{CANARY} ERP")
     environment: Environment = made.make_environment(system)
+    Watch.objects.create(environment=environment)
     Component.objects.create(environment=environment, kind="module", name=f"{CANARY}-module")
     key = secrets.store(organisation, "key", "x")
     place = {"organisation": organisation, "system": system}
@@ -238,6 +240,7 @@ def world(organisation: Organisation, tmp_path: Path, settings: Any) -> World:
         "version_id": note.pk,
         "current": "7.0",
         "target": "8.0",
+        "chart": "users",
         "name": note.name,
         "note": note.name,
         "record_id": record.pk,
@@ -421,7 +424,7 @@ def check_absent(world: World, callers: list[Caller], route: Route, method: str)
 def test_an_unknown_object_and_a_foreign_one_look_alike(world: World, other_organisation: Organisation) -> None:
     outsider = Caller("outsider", None, made.make_member(other_organisation, Role.ADMINISTRATOR, password=made.PASSWORD))
     outsider.client()
-    words = {name: world.kwargs[name] for name in ("current", "target", "name", "note")}
+    words = {name: world.kwargs[name] for name in ("current", "target", "name", "note", "chart")}
     numbers = {name: uuid.uuid4() if name == "run_id" else 10**8 for name in world.kwargs}
     unknown = World(world.organisation, {**numbers, **words, "slug": "unknown", "form": "jsonl"})
     compared = 0

@@ -15,6 +15,7 @@ from wellkept.api import (
     backups,
     failures,
     modules,
+    monitoring,
     opinions,
     people,
     planned,
@@ -42,5 +43,21 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 failures.register(api)
-for module in (systems, runs, backups, upgrades, rehearsals, aftercare, opinions, agree, planned, modules, records, schedules, windows, people):
+for module in (
+    systems,
+    monitoring,
+    runs,
+    backups,
+    upgrades,
+    rehearsals,
+    aftercare,
+    opinions,
+    agree,
+    planned,
+    modules,
+    records,
+    schedules,
+    windows,
+    people,
+):
     api.add_router("", module.router)
