@@ -6,7 +6,9 @@ with ``*`` a time that does not exist is left out, because the next one is an ho
 """
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,6 +21,19 @@ FIELD = re.compile(r"[0-9A-Za-z*,/\-]+\Z")
 CHANCE = re.compile(r"(?i)(?<![a-z])[hr](?![a-z])")
 NAMES = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *"}
 SOON = timedelta(hours=3)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of a wall clock, and what becomes of them where it is changed.
+
+    ``since`` gives them from a time (naive) on, in order. ``repeats``: what the clock shows twice happens both times. ``drops``: what it skips is
+    left out, not done at the jump.
+    """
+
+    since: Callable[[datetime], Iterator[datetime]]
+    repeats: bool = False
+    drops: bool = False
 
 
 class InvalidCron(Told, ValueError):
@@ -52,28 +67,29 @@ def normal(expression: str) -> str:
 
 def next_after(expression: str, time_zone: str, moment: datetime) -> datetime:
     """The first occurrence after the moment (aware), in UTC. Raises InvalidCron."""
-    place, hours = zone(time_zone), expression.split(" ")[1]
-    repeats = hours.startswith("*")
-    start = moment.astimezone(place).replace(tzinfo=None) - _set_back(place, moment)
-    best: datetime | None = None
-    for local in _wall_times(expression, start - timedelta(microseconds=1)):
-        if hours == "*" and not exists(local, place):
-            continue
-        first = instant(local, place)
-        if best is not None and first >= best:
-            break
-        again = instant(local, place, fold=1) if repeats else first
-        best = min((found for found in (best, first, again) if found is not None and found > moment), default=None)
-    if best is None:
+    found = next(upcoming(expression, time_zone, moment), None)
+    if found is None:
         raise InvalidCron(gettext_noop("“{expression}” never happens again"), expression=expression)
-    return best
+    return found
 
 
 def upcoming(expression: str, time_zone: str, after: datetime) -> Iterator[datetime]:
-    """All occurrences after a moment, in UTC, without end."""
-    while True:
-        after = next_after(expression, time_zone, after)
-        yield after
+    """All occurrences after a moment, in UTC."""
+    return moments(times(expression), zone(time_zone), after)
+
+
+def times(expression: str) -> Times:
+    """The times of the wall clock that match a normal expression."""
+    hours = expression.split(" ")[1]
+    return Times(lambda start: _wall_times(expression, start - timedelta(microseconds=1)), repeats=hours.startswith("*"), drops=hours == "*")
+
+
+def moments(wall: Times, place: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """When these times happen in a place: the moments after ``after`` (aware), in UTC, in order, each once."""
+    for moment in _with_second_passes(wall, place, after.astimezone(place).replace(tzinfo=None) - _set_back(place, after)):
+        if moment > after:
+            after = moment
+            yield moment
 
 
 def instant(local: datetime, place: ZoneInfo, fold: int = 0) -> datetime:
@@ -87,6 +103,20 @@ def instant(local: datetime, place: ZoneInfo, fold: int = 0) -> datetime:
 def exists(local: datetime, place: ZoneInfo) -> bool:
     """Whether the clock of the place ever shows this time."""
     return local.replace(tzinfo=place).astimezone(UTC).astimezone(place).replace(tzinfo=None) == local
+
+
+def _with_second_passes(wall: Times, place: ZoneInfo, start: datetime) -> Iterator[datetime]:
+    later: deque[datetime] = deque()
+    for local in wall.since(start):
+        if wall.drops and not exists(local, place):
+            continue
+        first = instant(local, place)
+        while later and later[0] < first:
+            yield later.popleft()
+        yield first
+        if wall.repeats and instant(local, place, fold=1) > first:
+            later.append(instant(local, place, fold=1))
+    yield from later
 
 
 def _wall_times(expression: str, start: datetime) -> Iterator[datetime]:
