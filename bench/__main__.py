@@ -1,4 +1,4 @@
-"""``python -m bench [backup] [figures] [steps] [today] [upgrade] [upgrade-large] [--runs N]``: measure, write bench.json and the table.
+"""``python -m bench [backup] [figures] [solver] [steps] [today] [upgrade] [upgrade-large] [--runs N]``: measure, write bench.json and the table.
 
 Ends with 1 when a goal is missed. Without names all are measured but the upgrades; ``upgrade-large`` takes most of an hour.
 """
@@ -6,10 +6,13 @@ Ends with 1 when a goal is missed. Without names all are measured but the upgrad
 import argparse
 import signal
 import sys
+from pathlib import Path
 
 from bench import place, result
 
-NAMES = ("steps", "today", "figures", "backup")
+BARE = ("solver",)
+"""What needs no installation."""
+NAMES = ("steps", "today", "figures", "backup", *BARE)
 LONG = ("upgrade", "upgrade-large")
 
 
@@ -18,12 +21,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what the goals are checked with.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"what to measure: {', '.join((*NAMES, *LONG))} (default: all but the upgrades)")
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: 5)")
+    parser.add_argument("--psplib", type=Path, metavar="FOLDER", help="projects (*.sm) for the solver, in the place of made-up ones")
     options = parser.parse_args()
     unknown = set(options.names) - {*NAMES, *LONG}
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped on the way out
-    results = measure(set(options.names) or set(NAMES), options.runs)
+    names = set(options.names) or set(NAMES)
+    results = measure(names, options.runs) if names - set(BARE) else []
+    if "solver" in names:
+        from bench import solver
+
+        results += solver.measure(options.runs, options.psplib)
     result.write(results)
     for one in results:
         print(f"{one.name}: {one.value:g} {one.unit} (goal ≤ {one.goal:g}) {'holds' if one.holds else 'MISSED'}")
@@ -31,7 +40,7 @@ def main() -> int:
 
 
 def measure(names: set[str], runs: int) -> list[result.Result]:
-    """All results, in the order of NAMES."""
+    """All results of what needs an installation, in the order of NAMES."""
     found: list[result.Result] = []
     with place.installation() as home:
         from bench import backup, figures, steps, today, upgrade
