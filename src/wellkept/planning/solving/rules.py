@@ -90,11 +90,14 @@ def possible(asked: Board, job: Job, starts: datetime, person: str | None) -> bo
 
 
 def best_person(asked: Board, job: Job, starts: datetime) -> str | None:
-    """Who would break the fewest rules there: somebody at work before somebody on call; None where nobody is needed or has the skills."""
-    if not job.attention:
-        return None
-    able = [one for one in asked.problem.people if job.skills <= one.skills]
-    return min(able, key=lambda one: _fit(asked, job, starts, one)).name if able else None
+    """Who is busy with the least there: somebody at work before somebody on call; None where nobody is needed, or nobody able is there."""
+    there = _able(asked, job, starts) if job.attention else []
+    return min(there, key=lambda one: _fit(asked, job, starts, one)).name if there else None
+
+
+def _able(asked: Board, job: Job, starts: datetime) -> list[Person]:
+    people = (one for one in asked.problem.people if job.skills <= one.skills)
+    return [one for one in people if covers(asked.shifts[one.name].reachable, starts, job.attention)]
 
 
 def is_on_call(asked: Board, job: Job, starts: datetime, person: str | None) -> bool:
@@ -188,8 +191,7 @@ def _person(asked: Board, job: Job, starts: datetime, name: str | None) -> Itera
     if not job.attention:
         return
     if name is None:
-        said = message(gettext_noop("nobody has the skills {skills}"), skills=sorted(job.skills))
-        yield Broken("skills", job.id, None, said)
+        yield _nobody(asked, job, starts)
         return
     person = next((one for one in asked.problem.people if one.name == name), None)
     if person is None:
@@ -202,6 +204,14 @@ def _person(asked: Board, job: Job, starts: datetime, name: str | None) -> Itera
         yield Broken("away", job.id, None, message(gettext_noop("{person} is not there"), person=name))
     for other in _overlapping(asked, ("person", name), job, starts, job.attention):
         yield Broken("person", job.id, other.job, message(gettext_noop("{person} is busy with {other}"), person=name, other=other.job))
+
+
+def _nobody(asked: Board, job: Job, starts: datetime) -> Broken:
+    if not any(job.skills <= one.skills for one in asked.problem.people):
+        return Broken("skills", job.id, None, message(gettext_noop("nobody has the skills {skills}"), skills=sorted(job.skills)))
+    if not _able(asked, job, starts):
+        return Broken("away", job.id, None, message(gettext_noop("nobody who can do it is there")))
+    return Broken("nobody", job.id, None, message(gettext_noop("nobody was chosen to do it")))
 
 
 def shown(moment: datetime) -> str:
