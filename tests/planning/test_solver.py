@@ -54,6 +54,28 @@ def test_a_backup_comes_shortly_before_and_a_drill_after() -> None:
     assert plan.proven
 
 
+def test_the_first_plan_finds_the_one_place_of_a_chain() -> None:
+    """The upgrade costs the same at each of its three starts, so it is the last to be asked; it has to be the first."""
+    jobs = (
+        job("backup", windows=((0, 24),), disturbs=0.1),
+        job("upgrade", 3, windows=((0, 6), (13, 24)), attention=2 * HOUR, after=after("backup", most=12)),
+        job("drill", 2, windows=((0, 24),), disturbs=0.05, after=after("upgrade", most=24)),
+    )
+    users = [3] * 6 + [40, 80, 90, 90, 80, 60] + [5] * 12
+    seen: list[Progress] = []
+    solver.solve(problem(*jobs, people=[person("anna", works=(8, 17))], users=users, hours=24), QUICK, on_better=seen.append)
+    assert seen[0].placements.keys() == {"backup", "upgrade", "drill"}
+
+
+def test_nothing_waits_and_nothing_moves_without_a_reason() -> None:
+    jobs = [job(name, environment="x", windows=((0, 10),)) for name in ("a", "b", "c")]
+    asked = problem(*jobs, job("other", windows=((0, 10),)), users=[5] * 12)
+    plan = solver.solve(asked, QUICK)
+    assert sorted(starts(plan).values()) == [0, 0, 1, 2]
+    again = solver.solve(asked, QUICK, fixed={"other": at(7)})
+    assert [one.job for one in solver.compare(asked, plan, again)] == ["other"]
+
+
 def test_a_person_does_one_thing_at_a_time_at_work_before_on_call() -> None:
     jobs = [job(name, skills=frozenset({"erp"}), attention=HOUR) for name in ("a", "b")]
     anna = person("anna", "erp", works=(4, 12), on_call=(span(0, 4),))
@@ -105,7 +127,11 @@ def test_every_placement_says_why_there() -> None:
 @pytest.mark.parametrize(
     ("asked", "collides", "frees"),
     [
-        (problem(job("a", 3, windows=((2, 4), (6, 8)))), "3.0 h it takes by p90; the longest of all is 2.0 h", "no window is open from"),
+        (
+            problem(job("a", 3, windows=((2, 4), (6, 8)))),
+            "2026-11-23T12:00+00:00 is open for the 3.0 h it takes by p90; the longest of all is 2.0 h",
+            "no window is open from",
+        ),
         (problem(job("a", deadline=at(2), windows=((2, 8),))), "no window between", "it has to end by 2026-11-23T02:00+00:00"),
         (problem(job("a", attention=60, skills=frozenset({"erp"})), people=[person("ben", "sql")]), "12 times nobody has the skills erp", "skills"),
         (

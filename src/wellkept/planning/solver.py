@@ -66,7 +66,7 @@ def solve(
 
 
 def _plan(grid: Grid, found: exact.Improved, began: float) -> Plan:
-    placements = grid.placements(found.chosen)
+    placements = grid.placements(greedy.settled(grid, found.chosen))
     placed_for, left_out_for = reasons.explained(grid, placements)
     by_hand = (message(gettext_noop("it was put here by hand")),)
     return Plan(

@@ -41,10 +41,7 @@ def start(grid: Grid) -> dict[str, Choice]:
 
 
 def _once(grid: Grid, together: list[list[str]], ordered: Mapping[str, Ways]) -> dict[str, Choice]:
-    state = _State(grid)
-    for lag in grid.lags:
-        state.lags.setdefault(lag.before, []).append(lag)
-        state.lags.setdefault(lag.then, []).append(lag)
+    state = _state(grid)
     for group in together:
         names: list[str] = []
         for name in group:
@@ -127,6 +124,30 @@ class _State:
         return lag.least <= between and (lag.most is None or between <= lag.most)
 
 
+def settled(grid: Grid, chosen: Mapping[str, Choice]) -> dict[str, Choice]:
+    """The same at the same cost, but nothing waits without a reason: one after the other takes the first of its equally good starts that is free.
+
+    Without it a plan that is made again would move what nobody has touched.
+    """
+    state = _state(grid)
+    for name, choice in chosen.items():
+        state.take(grid.tasks[name], choice)
+    for name, choice in sorted(chosen.items(), key=lambda pair: (pair[1].slot, pair[0])):
+        task = grid.tasks[name]
+        state.give_back(task)
+        same = sorted((slot, way) for cost, slot, way in _ways(task) if cost == choice.cost and slot <= choice.slot)
+        state.take(task, next(one for slot, way in same if state.fits(task, one := Choice(slot, way, choice.cost))))
+    return state.chosen
+
+
+def _state(grid: Grid) -> _State:
+    state = _State(grid)
+    for lag in grid.lags:
+        state.lags.setdefault(lag.before, []).append(lag)
+        state.lags.setdefault(lag.then, []).append(lag)
+    return state
+
+
 def _ways(task: Task) -> Iterator[tuple[int, int, int]]:
     return ((cost, slot, number) for number, way in enumerate(task.ways) for slot, cost in way.costs.items())
 
@@ -137,11 +158,15 @@ def _bits(task: Task, slot: int, way: Way) -> Iterator[tuple[tuple[str, str], in
 
 
 def _place(state: _State, names: list[str], ordered: Mapping[str, Ways]) -> bool:
-    """Choose for all of the names or for none: the cheapest that so many tries find, by depth and bound.
+    """Choose for all of the names or for none: first what loses most without its cheapest start, or else what has the fewest ways."""
+    tasks = [state.grid.tasks[name] for name in names]
+    return _around(state, sorted(tasks, key=lambda task: -_stake(ordered[task.job.id])), ordered) or _around(
+        state, sorted(tasks, key=lambda task: len(ordered[task.job.id])), ordered
+    )
 
-    What loses most without its cheapest start comes first, the rest is put around it.
-    """
-    tasks = [state.grid.tasks[name] for name in sorted(names, key=lambda name: -_stake(ordered[name]))]
+
+def _around(state: _State, tasks: list[Task], ordered: Mapping[str, Ways]) -> bool:
+    """Choose for all of the tasks or for none, each around those before it: the cheapest that so many tries find, by depth and bound."""
     least = [sum(ordered[task.job.id][0][0] for task in tasks[place + 1 :]) for place in range(len(tasks))]
     best: list[Choice] = []
     taken: list[Choice] = []

@@ -89,12 +89,13 @@ def why_not(asked: Board, grid: Grid, job: Job) -> tuple[Message, ...]:
         return (_left_out(job, free),)
     allowed = [one for one in starts if not any(broken.rule in {"release", "deadline", "opening"} for broken in one.broken)]
     if not allowed:
+        begins, ends = max(job.release, grid.problem.starts), min(job.deadline, grid.problem.ends)
         longest = max((one.ends - one.starts for one in job.openings), default=timedelta()).total_seconds()
         template = gettext_noop(
             "no window between {release} and {deadline} is open for the {needed} h it takes by p90; the longest of all is {longest} h"
         )
         hours = {"needed": round(job.p90 / HOUR, 2), "longest": round(longest / HOUR, 2)}
-        said = [message(template, release=shown(job.release), deadline=shown(job.deadline), **hours)]
+        said = [message(template, release=shown(begins), deadline=shown(ends), **hours)]
     else:
         counted = Counter((broken.rule, broken.other) for one in allowed for broken in one.broken)
         first = {(broken.rule, broken.other): broken.message for one in reversed(allowed) for broken in one.broken}
