@@ -1,4 +1,4 @@
-"""``python -m bench [backup] [figures] [solver] [steps] [today] [upgrade] [upgrade-large] [--runs N]``: measure, write bench.json and the table.
+"""``python -m bench [NAME …] [--runs N] [--psplib FOLDER] [--history FILE] [--series FILE]``: measure, write bench.json and the table.
 
 Ends with 1 when a goal is missed. Without names all are measured but the upgrades; ``upgrade-large`` takes most of an hour.
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench import place, result
 
-BARE = ("solver",)
+COMPUTED = ("solver", "forecasts", "detection")
 """What needs no installation."""
-NAMES = ("steps", "today", "figures", "backup", *BARE)
+NAMES = (*COMPUTED, "steps", "today", "figures", "backup")
 LONG = ("upgrade", "upgrade-large")
 
 
@@ -22,21 +22,35 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=f"what to measure: {', '.join((*NAMES, *LONG))} (default: all but the upgrades)")
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: 5)")
     parser.add_argument("--psplib", type=Path, metavar="FOLDER", help="projects (*.sm) for the solver, in the place of made-up ones")
+    parser.add_argument("--history", type=Path, help="real runs to forecast, too, as python -m bench.histories writes them")
+    parser.add_argument("--series", type=Path, help="real series to detect changes in, too, see bench/series.py")
     options = parser.parse_args()
     unknown = set(options.names) - {*NAMES, *LONG}
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped on the way out
     names = set(options.names) or set(NAMES)
-    results = measure(names, options.runs) if names - set(BARE) else []
-    if "solver" in names:
-        from bench import solver
-
-        results += solver.measure(options.runs, options.psplib)
+    results = compute(names, options)
+    if names - set(COMPUTED):
+        results += measure(names, options.runs)
     result.write(results)
     for one in results:
         print(f"{one.name}: {one.value:g} {one.unit} (goal ≤ {one.goal:g}) {'holds' if one.holds else 'MISSED'}")
     return 0 if all(one.holds for one in results) else 1
+
+
+def compute(names: set[str], options: argparse.Namespace) -> list[result.Result]:
+    """The results that need no installation."""
+    from bench import detection, forecasts, solver
+
+    found: list[result.Result] = []
+    if "solver" in names:
+        found += solver.measure(options.runs, options.psplib)
+    if "forecasts" in names:
+        found += forecasts.measure(options.history)
+    if "detection" in names:
+        found += detection.measure(options.series)
+    return found
 
 
 def measure(names: set[str], runs: int) -> list[result.Result]:
