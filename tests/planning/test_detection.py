@@ -104,6 +104,13 @@ def test_a_slow_drift_is_found_in_days_before_it_is_large(learnt: Series) -> Non
     assert len(found[0].evidence) >= 20
 
 
+def test_days_that_differ_by_less_than_anybody_minds_are_no_drift() -> None:
+    series = Series()
+    steady = [observe(series, BEGIN + at, 100 + math.sin(at / DAY) / 100) for at in range(0, LEARNT, 600)]
+    higher = [observe(series, BEGIN + LEARNT + at, 100.4 + math.sin(at / DAY) / 100) for at in range(0, WEEK, 600)]
+    assert {*steady, *higher} == {None}
+
+
 def test_it_goes_on_where_it_stopped_after_it_was_written_down(learnt: Series) -> None:
     fed(learnt, BEGIN + LEARNT, NOON + 3 * EVERY)
     text = json.dumps(plain(learnt))

@@ -33,8 +33,8 @@ LEAN, LEAN_MOST = 3600.0, 2.0
 """Seconds over which today's difference from other weeks is taken, and up to how many ``slow``."""
 OUTLIER = 4.0
 """So many scales from its level a value counts, and no more."""
-LEAST_FAST = 0.01
-"""Of its level, samples are taken to be at least so far from it: a series that never moved may move a little."""
+LEAST = 0.01
+"""Of its level, samples and days are taken to be at least so far from it: a series that never moved may move a little."""
 MEAN_TO_DEVIATION = 1.2533
 """Standard deviation ÷ mean absolute deviation of normal noise."""
 LEAST_RATE = 1 / 8
@@ -189,7 +189,7 @@ def observe(series: Series, at: float, value: float) -> Change | None:
     series.off_near += abs(series.near - usual)
     series.off_leant += abs(series.near - usual - series.lean)
     _remember(series.minutes, at // 60 * 60, measured, usual, MINUTES)
-    least = LEAST_FAST * (1.0 if series.relative else abs(usual)) or LEAST_FAST**4
+    least = LEAST * (1.0 if series.relative else abs(usual)) or LEAST**4
     shift = _shifted(series, at, off - series.lean, max(fast, least)) if series.weeks[slot] >= CALM else None
     _lean(series, known, spent)
     return shift or found
@@ -349,8 +349,10 @@ def _end_of_day(series: Series, day: float, at: float) -> Change | None:
         return None
     scale, found = series.day_scale, None
     if scale and min(series.weeks) >= READY:
+        _day, count, _values, usual = series.days[-1]
+        least = LEAST * (1.0 if series.relative else abs(usual / count)) or LEAST**4
         for one in series.drifts:
-            found = _drifted(series, one, mean / scale, day, at) or found
+            found = _drifted(series, one, mean / max(scale, least), day, at) or found
     size = min(abs(mean), USUAL * scale) if scale else abs(mean)
     series.day_scale += (1 / 28 if scale else 1.0) * (size * MEAN_TO_DEVIATION - scale)
     return found
