@@ -93,7 +93,7 @@ def test_declared_hours_fade_as_use_is_seen() -> None:
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0.6
     assert shares[-1] == 0
-    assert say(basis(learnt(1, OFFICE))) == "Only 1.0 weeks of use are known: 64 % of the curve are the declared hours"
+    assert say(basis(learnt(1, OFFICE))) == "Only 1.0 weeks of use are known: the declared hours count for 64 percent"
     assert say(basis(learnt(1))) == "Only 1.0 weeks of use are known: the curve is rough"
 
 

@@ -142,7 +142,7 @@ def basis(curve: Curve) -> Message:
         return message(gettext_noop("Nothing is known about its use yet: these are the declared hours"))
     if curve.weeks < ENOUGH and percent:
         return message(
-            gettext_noop("Only {weeks} weeks of use are known: {percent} % of the curve are the declared hours"), weeks=weeks, percent=percent
+            gettext_noop("Only {weeks} weeks of use are known: the declared hours count for {percent} percent"), weeks=weeks, percent=percent
         )
     if curve.weeks < ENOUGH:
         return message(gettext_noop("Only {weeks} weeks of use are known: the curve is rough"), weeks=weeks)
