@@ -151,7 +151,7 @@ class Series:
 
 
 def plain(series: Series) -> dict[str, Any]:
-    """For JSON, about 8 kB; what is learnt of each hour with six digits."""
+    """For JSON, about 14 kB; what is learnt of each hour with six digits."""
     scales = {name: [float(f"{value:.6g}") for value in getattr(series, name)] for name in ("level", "slow", "leant", "fast")}
     return asdict(series) | scales | {"weeks": list(series.weeks), "odd": list(series.odd)}
 
