@@ -2,7 +2,7 @@
 
 from wellkept.backups.models import Backup, Drill, Repository
 from wellkept.estate.models import ApiToken, Component, Environment, Host, Membership, Organisation, Person, Secret, System
-from wellkept.monitoring.models import Panel, Watch, Watcher
+from wellkept.monitoring.models import Panel, Use, UsedHour, Watch, Watcher
 from wellkept.operations.models import Checkpoint, Freeze, Lease, Record, Run, Schedule, Step, Window, Worker
 from wellkept.upgrades.models import (
     Acceptance,
@@ -49,6 +49,8 @@ __all__ = [
     "Step",
     "System",
     "Upgrade",
+    "Use",
+    "UsedHour",
     "Waiver",
     "Watch",
     "Watcher",

@@ -449,12 +449,15 @@ class Activity(Protocol):
     """Which parts of the ERP are used, in the words of its data, and since when not; and what goes on now. A role that may only SELECT is enough.
 
     ``present`` costs so little that it may be asked every few seconds; the user ``besides`` (a login) does not count. Its names begin with
-    "erp_", and "erp_users_active" is there for every ERP.
+    "erp_", and "erp_users_active" is there for every ERP. ``by_hour`` says how many people worked in each hour of UTC since a moment (aware); hours
+    without anybody are left out.
     """
 
     def modules(self, connection: Connection) -> Sequence[ModuleUse]: ...
 
     def present(self, connection: Connection, *, besides: str = "") -> Sequence[Sample]: ...
+
+    def by_hour(self, connection: Connection, since: dt.datetime, *, besides: str = "") -> Mapping[dt.datetime, int]: ...
 
 
 class Written(Protocol):

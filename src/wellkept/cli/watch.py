@@ -13,11 +13,14 @@ from wellkept.estate import access
 from wellkept.estate.errors import Invalid
 from wellkept.estate.models import Environment
 from wellkept.lib.text import say
-from wellkept.monitoring import queries, watched
+from wellkept.monitoring import queries, use, watched
 from wellkept.monitoring.models import Panel
+from wellkept.operations import runtime
+from wellkept.planning import offpeak
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="How the ERPs work: now, and over time.")
 COLUMNS = ("system", "works", "users", "seconds", "read", "problem")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 UNITS = {"m": dt.timedelta(minutes=1), "h": dt.timedelta(hours=1), "d": dt.timedelta(days=1)}
 
 
@@ -61,6 +64,30 @@ def series(
     curves = queries.curves(environment.pk, [name], end - _length(since), end)
     rows = [{"at": point.at, "part": one.label, "mean": point.mean, "high": point.high} for one in curves for point in one.points]
     output.emit(rows, as_json=as_json, table=None if as_json else ("at", "part", "mean", "high"), empty="Nothing was read in this time.")
+
+
+@app.command()
+def learn(system: SystemArgument, as_json: Json = False) -> None:
+    """Read from the ERP when people work, now instead of once a day."""
+    environment = pick.environment(system)
+    run = runtime.submit(use.LEARN, organisation=environment.system.organisation, environment=environment)
+    output.finish(output.follow(run), as_json=as_json)
+
+
+@app.command()
+def week(system: SystemArgument, as_json: Json = False) -> None:
+    """Show how many people work in each hour of a usual week, and on which days of the month more is done."""
+    curve = use.curve(pick.environment(system))
+    if curve is None:
+        output.emit([] if as_json else f"When {system} is used was not learnt yet; learn it with: wellkept watch learn {system}", as_json=as_json)
+        return
+    rows = offpeak.heat_map(curve)
+    if as_json:
+        peaks = [{"by": one.by, "number": one.number, "factor": one.factor, "months": one.months} for one in curve.peaks]
+        output.emit({"weeks": curve.weeks, "basis": say(offpeak.basis(curve)), "hours": rows, "peaks": peaks}, as_json=True)
+        return
+    lines = [f"{day:<4}{''.join(f'{people:>6.1f}' for people in hours)}" for day, hours in zip(DAYS, rows, strict=True)]
+    output.emit("\n".join([say(offpeak.basis(curve)), f"    {''.join(f'{hour:>6}' for hour in range(24))}", *lines]), as_json=False)
 
 
 @app.command()

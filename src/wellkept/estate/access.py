@@ -67,6 +67,8 @@ PLACES: dict[str, Place] = {
     "Environment": Place("system__organisation", "system", removed="system__removed_at"),
     "Component": Place("environment__system__organisation", "environment__system"),
     "Watch": Place("environment__system__organisation", "environment__system"),
+    "Use": Place("environment__system__organisation", "environment__system"),
+    "UsedHour": Place("environment__system__organisation", "environment__system"),
     "Panel": Place("environment__system__organisation", "environment__system"),
     "Run": Place("organisation", "system"),
     "Step": Place("run__organisation", "run__system"),

@@ -52,3 +52,22 @@ class Panel(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["environment", "rhythm"], name="one_panel_per_rhythm")]
+
+
+class Use(models.Model):
+    """From when to when it is known in which hours an environment was used."""
+
+    environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="use")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+
+class UsedHour(models.Model):
+    """An hour (its beginning, of UTC) in which people worked, and how many."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="used_hours")
+    hour = models.DateTimeField()
+    people = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["environment", "hour"], name="one_count_per_hour")]

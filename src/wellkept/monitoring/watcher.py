@@ -26,14 +26,14 @@ from wellkept.adapters.base import AdapterError
 from wellkept.estate import connect
 from wellkept.estate.models import Environment, Kind
 from wellkept.lib.text import Message, gettext_noop, message, reason
-from wellkept.monitoring import panels, readings, store
+from wellkept.monitoring import panels, readings, store, use
 from wellkept.monitoring.models import Rhythm, Watch, Watcher
 from wellkept.monitoring.readings import Place, Reading
 from wellkept.operations.watchdog import takeover_seconds
 
 logger = logging.getLogger(__name__)
 SECONDS = {Rhythm.OFTEN: 10.0, Rhythm.SOMETIMES: 60.0}
-WRITE_SECONDS, TIDY_SECONDS = 1.0, 20.0
+WRITE_SECONDS, TIDY_SECONDS, LEARN_SECONDS = 1.0, 20.0, 600.0
 THREADS = 16
 TOLD_SECONDS, LEAVE_SECONDS = 0.2, 10.0
 KEPT_READINGS = 20_000
@@ -70,6 +70,7 @@ def serve(name: str, stopping: threading.Event) -> None:
         (takeover_seconds() / 4, lambda: renew(keeper, order)),
         (WRITE_SECONDS, lambda: write(keeper)),
         (TIDY_SECONDS, lambda: tidy(timezone.now())),
+        (LEARN_SECONDS, lambda: use.learn_due(keeper.places)),
     ]
     next_time = [0.0 for _ in chores]
     with ThreadPoolExecutor(THREADS, thread_name_prefix="reading") as threads:

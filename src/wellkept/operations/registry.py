@@ -13,6 +13,7 @@ OPERATION_MODULES = (
     "wellkept.operations.selftest",
     "wellkept.adoption.operations",
     "wellkept.backups.operations",
+    "wellkept.monitoring.operations",
     "wellkept.upgrades.operations",
     "wellkept.upgrades.patch.operations",
     "wellkept.upgrades.after",

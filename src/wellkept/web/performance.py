@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from django.http import Http404, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from wellkept.monitoring import queries
+from wellkept.estate.models import Environment
+from wellkept.lib.text import Message
+from wellkept.monitoring import queries, use
 from wellkept.monitoring.queries import Curve
+from wellkept.planning import offpeak
 from wellkept.web import shell, words
 from wellkept.web.systems import heading, opened
 
@@ -83,10 +87,33 @@ def performance(request: shell.Request, system_id: int) -> HttpResponseBase:
             **shown,
             "now": queries.now([environment.pk]).get(environment.pk) if environment else None,
             "charts": CHARTS,
+            "week": week(environment) if environment else None,
             "ranges": {name: title for name, (_length, title) in RANGES.items()},
             "range": chosen if chosen in RANGES else "1d",
         },
     )
+
+
+@dataclass(frozen=True)
+class Week:
+    """The hours of a week as a map: ``rows`` of (day, cells), each cell (hour, people, percent of the most); and what it rests on."""
+
+    rows: Sequence[tuple[str, Sequence[tuple[int, float, int]]]]
+    basis: Message
+    peaks: Sequence[str]
+
+
+def week(environment: Environment) -> Week | None:
+    """When people usually work; None as long as nothing was learnt."""
+    curve = use.curve(environment)
+    if curve is None:
+        return None
+    most = max(curve.level) or 1.0
+    rows = [
+        (str(WEEKDAYS[day]), [(hour, round(people, 1), round(100 * people / most)) for hour, people in enumerate(hours)])
+        for day, hours in enumerate(offpeak.heat_map(curve))
+    ]
+    return Week(rows, offpeak.basis(curve), [words.peak(peak) for peak in curve.peaks])
 
 
 @shell.page

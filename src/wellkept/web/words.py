@@ -8,6 +8,7 @@ from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
+from wellkept.planning.offpeak import By, Peak
 from wellkept.web.kinds import KINDS
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -112,6 +113,16 @@ def probe(name: str) -> str:
     """What a person does when a probe tries it: "login", "search" …; another name as it is."""
     known = {"login": _("signing in"), "search": _("searching"), "open": _("opening a document"), "save": _("saving")}
     return known.get(name, name)
+
+
+def peak(found: Peak) -> str:
+    """A day of the month on which more is done, with how much more."""
+    known = {
+        By.DAY: _("day {number} of the month: {percent} percent of the usual"),
+        By.WORKING_DAY: _("working day {number} of the month: {percent} percent of the usual"),
+        By.WORKING_DAY_LEFT: _("working day {number} before the end of the month: {percent} percent of the usual"),
+    }
+    return known[found.by].format(number=found.number, percent=round(100 * found.factor))
 
 
 def way(name: str) -> str:

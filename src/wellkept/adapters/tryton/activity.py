@@ -13,8 +13,9 @@ from wellkept.adapters.base import Connection, ModuleUse
 from wellkept.adapters.tryton.inspect import BASE_MODULES
 from wellkept.adapters.tryton.present import present
 from wellkept.adapters.tryton.schema import Tables, rows, tables
+from wellkept.adapters.tryton.worked import by_hour
 
-__all__ = ["modules", "present"]
+__all__ = ["by_hour", "modules", "present"]
 ACTIVE = "SELECT name FROM ir_module WHERE state IN ('activated', 'to upgrade', 'to remove') ORDER BY name"
 MODELS = "SELECT {name}, module FROM ir_model WHERE module IS NOT NULL"
 # A field belongs to the model that its number names in 7.0, and its name after it.
