@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import World
 from wellkept.estate.models import Environment
 from wellkept.monitoring import panels, store
-from wellkept.monitoring.models import Panel, Watch
+from wellkept.monitoring.models import Panel, Use, UsedHour, Watch
 
 MINUTES = 600
 
@@ -34,8 +35,17 @@ def watched(world: World) -> Iterator[str]:
     store.write(rows)
     store.sum_up(now)
     Watch.objects.create(environment=environment)
+    monday = (now - dt.timedelta(weeks=8, days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    Use.objects.create(environment=environment, since=monday, until=monday + dt.timedelta(weeks=8))
+    UsedHour.objects.bulk_create(
+        UsedHour(environment=environment, hour=monday + dt.timedelta(weeks=week, days=day, hours=hour), people=3 + (hour * 7 + day) % 9)
+        for week in range(8)
+        for day in range(5)
+        for hour in range(1, 10)
+    )
     yield f"/systems/{world.systems['well'].pk}/performance/"
-    Watch.objects.all().delete()
+    for kind in (Watch, Use, UsedHour):
+        kind.objects.all().delete()
     Panel.objects.all().delete()
     KNOWN.clear()
 
@@ -47,6 +57,13 @@ def test_what_was_read_is_said_and_drawn(page: Page, watched: str) -> None:
     page.goto(watched)
     expect(page.locator("dl.facts dd").first).to_have_text("0")
     expect(page.locator(".card >> text=Users can sign in, search, open and save.")).to_be_visible()
+    week = page.locator(".week tbody tr")
+    expect(week).to_have_count(7)
+    # By the clock of the company, which is eight hours ahead.
+    expect(week.first.locator("td").nth(9)).to_have_attribute("title", re.compile("9:00"))
+    expect(week.first.locator("td").nth(8)).to_have_class("heat-0")
+    expect(week.first.locator("td").nth(9)).not_to_have_class("heat-0")
+    expect(page.locator("[aria-labelledby=week]")).to_contain_text("Learnt from 8.0 weeks of use")
     response = page.locator("[data-chart*='/response/']")
     expect(response.locator("canvas")).to_be_visible()
     expect(response.locator(".u-series")).to_have_count(5)
