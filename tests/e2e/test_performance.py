@@ -53,7 +53,7 @@ def watched(world: World) -> Iterator[str]:
 KNOWN: panels.Known = {}
 
 
-def test_what_was_read_is_said_and_drawn(page: Page, watched: str) -> None:
+def test_what_was_read_is_said_and_drawn(page: Page, world: World, watched: str) -> None:
     page.goto(watched)
     expect(page.locator("dl.facts dd").first).to_have_text("0")
     expect(page.locator(".card >> text=Users can sign in, search, open and save.")).to_be_visible()
@@ -74,6 +74,11 @@ def test_what_was_read_is_said_and_drawn(page: Page, watched: str) -> None:
     page.click("text=1 hour")
     expect(page.locator(".btn-group [aria-current=true]")).to_have_text("1 hour")
     expect(response.locator("canvas")).to_be_visible()
+    with world.context(width=390) as phone:
+        narrow = phone.new_page()
+        narrow.goto(watched)
+        expect(narrow.locator(".week")).to_be_visible()
+        assert narrow.evaluate("document.documentElement.scrollWidth") == 390
     page.goto("/")
     row = page.locator(f"tr:has(a[href='{watched}'])")
     expect(row.locator("[data-label='Users now']")).to_have_text("0")
