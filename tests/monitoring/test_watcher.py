@@ -1,6 +1,7 @@
 """Watchers share what is watched, keep what they read, and take over from each other."""
 
 import datetime as dt
+import itertools
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from wellkept.monitoring import panels, readings, store, watcher
 from wellkept.monitoring.models import Panel, Rhythm, Watch
 from wellkept.monitoring.readings import Reading
 from wellkept.monitoring.watcher import Keeper, Read
+from wellkept.operations.models import Lease, Run, RunState
 from wellkept.operations.watchdog import takeover_seconds
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +124,25 @@ def test_a_problem_is_said_since_when_it_is_there_and_until_it_is_gone(environme
     assert seen(Rhythm.SOMETIMES, 2, away, [slow]) == (away, start + dt.timedelta(seconds=1), [slow])
     assert seen(Rhythm.OFTEN, 3) == (away, start + dt.timedelta(seconds=1), [slow])
     assert seen(Rhythm.SOMETIMES, 4) == (None, None, [])
+
+
+def test_what_a_run_changes_is_left_alone_until_it_has_ended(environments: list[Environment]) -> None:
+    keeper, order = Keeper("a"), itertools.count()
+    one = environments[0]
+    watcher.renew(keeper, order)
+    every = set(keeper.places)
+    assert every == {environment.pk for environment in environments}
+    Watch.objects.filter(environment=one).update(problem=message("it does not answer"), problem_since=timezone.now())
+    run = Run.objects.create(organisation=one.system.organisation, operation="upgrades.apply", maintenance_type="adaptive", state=RunState.RUNNING)
+    Lease.objects.create(environment=one, run=run)
+    watcher.renew(keeper, order)
+    assert set(keeper.places) == every - {one.pk}
+    assert Watch.objects.get(environment=one).problem is None
+    assert Watch.objects.get(environment=one).held_by == "a"
+    Run.objects.filter(pk=run.pk).update(state=RunState.SUCCEEDED)
+    watcher.renew(keeper, order)
+    assert set(keeper.places) == every
+    # Each is due once in each rhythm, however often it was left and taken up.
+    assert sorted((number, str(rhythm)) for _moment, _count, number, rhythm in keeper.due) == sorted(
+        (number, str(rhythm)) for number in every for rhythm in Rhythm
+    )

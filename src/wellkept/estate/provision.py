@@ -157,7 +157,9 @@ def make_cluster(organisation_id: int, name: str) -> dict[str, Any]:
     postgres.create_role(owner, OWNER, place.password(OWNER), attributes="LOGIN CREATEDB")
     postgres.create_role(owner, READER, place.password(READER))
     with postgres.administration(owner) as connection:
-        connection.execute(f"GRANT pg_read_all_data TO {READER}")
+        connection.execute(f"GRANT pg_read_all_data, pg_read_all_stats TO {READER}")
+        # So that an upgrade, which works as the owner, may end the sessions of who only reads.
+        connection.execute(f"GRANT {READER} TO {OWNER}")
         connection.execute(f"ALTER ROLE {READER} SET default_transaction_read_only = on")
     return {"port": cluster.port}
 

@@ -29,6 +29,7 @@ from wellkept.lib.text import Message, gettext_noop, message, reason
 from wellkept.monitoring import panels, readings, store, use
 from wellkept.monitoring.models import Rhythm, Watch, Watcher
 from wellkept.monitoring.readings import Place, Reading
+from wellkept.operations.models import OPEN_STATES, Lease
 from wellkept.operations.watchdog import takeover_seconds
 
 logger = logging.getLogger(__name__)
@@ -107,12 +108,20 @@ def run(name: str | None = None) -> None:
 
 
 def renew(keeper: Keeper, order: Iterable[int]) -> None:
-    """Hold this watcher's share of the environments for a while longer: take free ones, leave those beyond the share or watched no more."""
+    """Hold this watcher's share of the environments for a while longer: take free ones, leave those beyond the share and those watched no more.
+
+    One that a run is changing is held and left alone: the run needs the database for itself, and what would be seen is what was planned.
+    """
     held = set(hold(keeper.name, timezone.now()))
+    changing = set(Lease.objects.filter(environment__in=held, run__state__in=OPEN_STATES).values_list("environment", flat=True))
+    Watch.objects.filter(environment__in=changing).exclude(problem=None).update(problem=None, problem_since=None)
+    held -= changing
     for gone in set(keeper.places) - held:
         readings.leave(keeper.places.pop(gone))
         for rhythm in Rhythm:
             keeper.said.pop((gone, rhythm), None)
+    keeper.due = [one for one in keeper.due if one[2] in held]
+    heapq.heapify(keeper.due)
     counter = iter(order)
     for environment in Environment.objects.filter(pk__in=held).select_related("system__organisation"):
         place = _placed(environment)

@@ -79,6 +79,10 @@ def test_our_own_role_reads_what_tryton_adds_later(copy: Site) -> None:
             assert inspect.discover(reader).blind == []
             with postgres.connect(reader.server, copy.database) as ours:
                 assert ours.execute("SELECT count(*) FROM added_later").fetchone() == (0,)
+                assert ours.execute("SELECT pg_has_role('pg_read_all_stats', 'MEMBER'), pg_has_role(%s, %s, 'MEMBER')", [owner, role]).fetchone() == (
+                    True,
+                    True,
+                )
                 with pytest.raises(Exception, match=r"read-only transaction|permission denied"):
                     ours.execute("DELETE FROM added_later")
         finally:

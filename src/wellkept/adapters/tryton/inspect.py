@@ -379,8 +379,8 @@ def _components(seen: _Seen) -> list[Component]:
 def readonly_role_sql(database: str, *, role: str = "wellkept", owner: str | None = None) -> list[str]:
     """The statements that make a role which may read everything in a database and change nothing.
 
-    ``owner`` is the role that Tryton uses: tables that it makes later can then be read, too. The password is set apart, with psql's
-    command password, so that it stands in no history.
+    ``owner`` is the role that Tryton uses: what it makes later can then be read, too, and an upgrade may end our sessions. The password is set
+    apart, with psql's command password, so that it stands in no history.
     """
     names = {"role": sql.Identifier(role), "database": sql.Identifier(database), "owner": sql.Identifier(owner or "tryton")}
     statements = [
@@ -390,11 +390,13 @@ def readonly_role_sql(database: str, *, role: str = "wellkept", owner: str | Non
         "GRANT USAGE ON SCHEMA public TO {role};",
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};",
         "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};",
+        "GRANT pg_read_all_stats TO {role};",
     ]
     if owner is not None:
         statements += [
             "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT ON TABLES TO {role};",
             "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT ON SEQUENCES TO {role};",
+            "GRANT {role} TO {owner};",
         ]
     return [sql.SQL(statement).format(**names).as_string(None) for statement in statements]
 
