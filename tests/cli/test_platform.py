@@ -130,7 +130,7 @@ def test_doctor_notices_a_readable_key_and_a_stopped_database(home):
 def test_tables_of_an_earlier_version_are_refused(home):
     with postgres.connect(home.cluster().server("wellkept"), "wellkept") as connection:
         connection.execute("DELETE FROM django_migrations WHERE name = (SELECT max(name) FROM django_migrations WHERE app = 'wellkept')")
-    for name in ("up", "web", "worker"):
+    for name in ("up", "web", "worker", "watcher"):
         done = run(home.path, name)
         assert (done.returncode, "run: wellkept init" in done.stderr, "Traceback" in done.stderr) == (3, True, False), done.stderr
     postgres.stop(home.cluster())

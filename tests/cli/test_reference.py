@@ -9,7 +9,7 @@ from wellkept.cli import exit_codes, output, reference
 from wellkept.cli.exit_codes import ExitCode
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
-UNTIL_STOPPED = {"up", "web", "worker"}
+UNTIL_STOPPED = {"up", "watcher", "web", "worker"}
 """Commands that serve until they are stopped and print no result."""
 
 

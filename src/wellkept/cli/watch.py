@@ -62,7 +62,10 @@ def series(
     if name not in known:
         raise Invalid(f"{name} was never read of {system}; known are: {', '.join(known) or 'none yet'}")
     curves = queries.curves(environment.pk, [name], end - _length(since), end)
-    rows = [{"at": point.at, "part": one.label, "mean": point.mean, "high": point.high} for one in curves for point in one.points]
+    exact = [(point.at, one.label, point.mean, point.high) for one in curves for point in one.points]
+    rows = [
+        {"at": at, "part": part, "mean": mean if as_json else f"{mean:g}", "high": high if as_json else f"{high:g}"} for at, part, mean, high in exact
+    ]
     output.emit(rows, as_json=as_json, table=None if as_json else ("at", "part", "mean", "high"), empty="Nothing was read in this time.")
 
 
