@@ -55,6 +55,8 @@ FRAMES_PER_SECOND = "2"
 SOME_UNREADABLE = 3
 PIPE, LOG = "restic.pipe", "restic.log"
 LOOK_SECONDS = 0.02
+ROOM_BYTES = 32 * 2**20
+"""Two of the files that it writes: with less it may fail in any way, and has been seen to crash."""
 NO_VARIABLES = {"REST_USER", "REST_PASSWORD", "SSH_PRIVATE_KEY"}
 LOCATION = re.compile(r"(s3|rest|sftp):.+")
 CREDENTIALS_IN_URL = re.compile(r"^(rest:https?://)([^/@]+)@(.+)$")
@@ -212,7 +214,7 @@ def end_backup(
             if running:
                 time.sleep(LOOK_SECONDS)
     if not told.numbers:
-        raise understand("\n".join(told.others), [repository.password, *repository.credentials.values()])
+        raise _wrong(repository, "\n".join(told.others))
     return told.summary(time.monotonic() - began)
 
 
@@ -334,7 +336,17 @@ def _run(
         try:
             return command.run(line, env=repository.env(), cwd=cwd, on_line=on_line, keep=keep, timeout=timeout, give_up=IN_VAIN, accept=accept)
         except command.CommandFailed as error:
-            raise understand(log.read_text() + error.stderr, [repository.password, *repository.credentials.values()]) from error
+            raise _wrong(repository, log.read_text() + error.stderr) from error
+
+
+def _wrong(repository: Repository, words: str) -> ResticError:
+    """What went wrong, by restic's words; where these say nothing, as when it crashes, by whether there is room for what it writes."""
+    error = understand(words, [repository.password, *repository.credentials.values()])
+    if type(error) is ResticError and is_folder(repository.location) and Path(repository.location).exists():
+        room = os.statvfs(repository.location)
+        if room.f_bavail * room.f_frsize < ROOM_BYTES:
+            return Full(error.message)
+    return error
 
 
 def _cache(repository: Repository) -> list[str | Path]:

@@ -71,6 +71,7 @@ NOT_LET_IN = (
     "HOST IDENTIFICATION HAS CHANGED",
     "x509: ",
 )
+CRASH = re.compile(r"(panic|fatal error|runtime): ")
 PACK_GONE = r"^pack \w+: does not exist"
 SIGNS: Sequence[tuple[type[ResticError], Sequence[str]]] = (
     (Full, ("no space left on device", "disk quota exceeded", "not enough space")),
@@ -118,6 +119,9 @@ def understand(stderr: str, secrets: Iterable[str] = ()) -> ResticError:
         if telling:
             first = next((line for line in telling if "retrying after" not in line), telling[-1])
             return kind(said("restic", _last_words(first).removeprefix("ignoring error for ")))
+    crash = next((line for line in lines if CRASH.match(line)), None)
+    if crash is not None or any(line.startswith("goroutine ") for line in lines):
+        return ResticError(said("restic", crash) if crash is not None else gettext_noop("restic crashed"))
     return ResticError(said("restic", _last_words(lines[-1])) if lines else gettext_noop("restic failed and said nothing"))
 
 
