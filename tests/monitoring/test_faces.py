@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -16,7 +17,7 @@ from wellkept.estate.models import Environment, Organisation, Person
 from wellkept.lib.text import message
 from wellkept.monitoring import openmetrics, panels, queries, store, watched
 from wellkept.monitoring.models import Watch
-from wellkept.operations.models import Record
+from wellkept.operations.models import Lease, Record, Run, RunState
 
 pytestmark = pytest.mark.django_db
 ODD = 'a "b" \\ c\nd'
@@ -127,3 +128,26 @@ def test_commands_say_the_same(read: Environment, capsys: pytest.CaptureFixture[
         assert "Traceback" not in said.err
     assert json.loads(run("watch", "pause", "erp1")[1].out) == {"system": "erp1", "watched": False}
     assert json.loads(run("watch", "list")[1].out) == []
+
+
+def test_the_page_says_why_nothing_is_known_of_the_present_and_keeps_the_curves(read: Environment, client: Client) -> None:
+    client.force_login(make_member(read.system.organisation, "viewer"))
+    address = f"/systems/{read.system_id}/performance/"
+
+    def page() -> str:
+        return client.get(address).content.decode()
+
+    assert "Users can sign in, search, open and save." in page()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE wellkept_reading SET at = at - interval '1 hour'")
+    silent = page()
+    assert "No watcher has read it for some minutes" in silent
+    run = Run.objects.create(organisation=read.system.organisation, operation="upgrades.apply", maintenance_type="adaptive", state=RunState.RUNNING)
+    Lease.objects.create(environment=read, run=run)
+    changing = page()
+    assert "A run is changing it" in changing
+    assert f"/runs/{run.pk}/" in changing
+    Watch.objects.update(enabled=False)
+    paused = page()
+    assert "wellkept watch resume erp1" in paused
+    assert all("data-chart" in one and "Nothing was read yet" not in one for one in (silent, changing, paused))

@@ -9,7 +9,8 @@ from django.db import ProgrammingError, connection
 from django.utils import timezone
 
 from tests.people import make_environment, make_system
-from wellkept.estate.models import Environment, Organisation
+from wellkept.estate import secrets
+from wellkept.estate.models import Environment, Organisation, Secret
 from wellkept.lib.text import message
 from wellkept.monitoring import panels, readings, store, watcher
 from wellkept.monitoring.models import Panel, Rhythm, Watch
@@ -146,3 +147,15 @@ def test_what_a_run_changes_is_left_alone_until_it_has_ended(environments: list[
     assert sorted((number, str(rhythm)) for _moment, _count, number, rhythm in keeper.due) == sorted(
         (number, str(rhythm)) for number in every for rhythm in Rhythm
     )
+
+
+def test_one_whose_secrets_do_not_open_does_not_end_the_watching_of_the_others(environments: list[Environment]) -> None:
+    one = environments[0]
+    one.settings = {**one.settings, "host": "127.0.0.1", "port": 5432, "user": "wellkept"}
+    one.save()
+    secrets.store(one.system.organisation, secrets.environment_name(one, "database"), "x")
+    Secret.objects.update(ciphertext="not ours")
+    keeper = Keeper("a")
+    watcher.renew(keeper, itertools.count())
+    assert set(keeper.places) == {environment.pk for environment in environments[1:]}
+    assert "It cannot be reached" in str(Watch.objects.get(environment=one).problem)

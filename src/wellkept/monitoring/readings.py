@@ -105,6 +105,9 @@ def _server(place: Place) -> list[Sample]:
     except psycopg.OperationalError as error:
         text = gettext_noop("The database does not answer: {reason}")
         raise Unseen(message(text, reason=_first_line(error)), problem=True, found=[Sample(DATABASE_UP, 0.0)]) from error
+    except psycopg.Error as error:
+        text = gettext_noop("What the database server counts could not be read: {reason}")
+        raise Unseen(message(text, reason=_first_line(error)), problem=False, found=[Sample(DATABASE_UP, 1.0)]) from error
 
 
 def _tables(place: Place) -> list[Sample]:
@@ -131,7 +134,10 @@ def _host(place: Place) -> list[Sample]:
     on_disk = [path for path in (place.site.config, place.site.files, place.site.state) if path is not None]
     if place.site.server is None or not (place.site.server.host.startswith("/") or place.site.server.host in LOCAL) or not on_disk:
         return []
-    return host.read([Path("/"), *on_disk])
+    try:
+        return host.read([Path("/"), *on_disk])
+    except OSError as error:
+        raise Unseen(message(gettext_noop("The machine could not be looked at: {reason}"), reason=str(error)), problem=False) from error
 
 
 def _probes(place: Place) -> list[Sample]:

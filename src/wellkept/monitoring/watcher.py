@@ -25,6 +25,7 @@ from django.utils import timezone
 from wellkept.adapters.base import AdapterError
 from wellkept.estate import connect
 from wellkept.estate.models import Environment, Kind
+from wellkept.lib.crypt import WrongKey
 from wellkept.lib.text import Message, gettext_noop, message, reason
 from wellkept.monitoring import panels, readings, store, use
 from wellkept.monitoring.models import Rhythm, Watch, Watcher
@@ -143,7 +144,7 @@ def renew(keeper: Keeper, order: Iterable[int]) -> None:
 def _placed(environment: Environment) -> Place | None:
     try:
         return Place(environment.system.adapter, connect.site(environment))
-    except AdapterError as error:
+    except (AdapterError, WrongKey) as error:
         text = gettext_noop("It cannot be reached: {reason}")
         Watch.objects.filter(environment=environment).update(problem=message(text, reason=reason(error)))
         Watch.objects.filter(environment=environment, problem_since=None).update(problem_since=timezone.now())
@@ -246,7 +247,7 @@ def _done(chore: Callable[[], object]) -> None:
     """Do a chore; one that fails is done again in its turn, because watching has to go on."""
     try:
         chore()
-    except DatabaseError:
+    except Exception:  # one environment must not end the watching of all others
         logger.exception("watching goes on; this is tried again")
         connection.close()
 

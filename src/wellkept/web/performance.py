@@ -14,7 +14,9 @@ from django.views.decorators.http import require_safe
 from wellkept.estate.models import Environment
 from wellkept.lib.text import Message
 from wellkept.monitoring import queries, use
+from wellkept.monitoring.models import Panel, Watch
 from wellkept.monitoring.queries import Curve
+from wellkept.operations import leases
 from wellkept.planning import offpeak
 from wellkept.web import shell, words
 from wellkept.web.systems import heading, opened
@@ -86,6 +88,9 @@ def performance(request: shell.Request, system_id: int) -> HttpResponseBase:
         {
             **shown,
             "now": queries.now([environment.pk]).get(environment.pk) if environment else None,
+            "read": Panel.objects.filter(environment=environment).exists(),
+            "paused": Watch.objects.filter(environment=environment, enabled=False).exists(),
+            "changing": leases.holder(environment.pk) if environment else None,
             "charts": CHARTS,
             "week": week(environment) if environment else None,
             "ranges": {name: title for name, (_length, title) in RANGES.items()},
